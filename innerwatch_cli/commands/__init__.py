@@ -1,0 +1,1 @@
+"""One module a command; `innerwatch_cli.main` lists them."""

@@ -1,0 +1,46 @@
+"""`innerwatch ingest`: raw logs in, enriched documents in Elasticsearch."""
+
+import time
+from pathlib import Path
+
+import click
+
+from innerwatch import pipeline
+from innerwatch.values import Counts
+from innerwatch_cli import cluster, files, index_templates, options
+from innerwatch_cli.console import err, out
+from innerwatch_cli.problems import Problems
+from innerwatch_cli.progress import bar
+
+PATIENCE = 300.0  # seconds for one file's documents, retries included
+
+
+@click.command()
+@click.argument("paths", type=options.PATH, nargs=-1, required=True, metavar="FILES...")
+@options.hr_feeds
+@options.namespace
+def ingest(paths: tuple[Path, ...], feeds: tuple[Path, ...], namespace: str) -> None:
+    """Index the events of FILES, each stamped with its person and job; a second time adds none.
+
+    FILES are logs as their sources write them, gzip or zstd or plain, or folders of them. They go to the cluster at
+    ELASTICSEARCH_URL if that is set, else to the local node, which is started if need be.
+    """
+    names = files.expand(paths)
+    people = options.directory(feeds)
+    es = cluster.connect(start_local=True)
+    index_templates.install(es)
+    total, problems = Counts(), Problems()
+    with bar("Ingesting", len(names)) as advance:
+        for path in names:
+            documents = pipeline.enriched(pipeline.read(files.chunks(path), str(path)), people, namespace)
+            with cluster.errors(es):
+                total.add(pipeline.index(documents, es, namespace, problems.keep, deadline=time.monotonic() + PATIENCE))
+            advance()
+    if total.indexed + total.duplicate or not problems.count:
+        out.print(
+            f"{total.read} events read: {total.indexed} indexed, {total.duplicate} duplicates, "
+            f"{total.set_aside} set aside"
+        )
+    if not total.read:
+        err.print("the files hold no event", style="yellow")
+    problems.exit()

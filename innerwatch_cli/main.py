@@ -1,0 +1,44 @@
+"""The entry point: finds the command, and turns every error that a user can mend into one line and exit code 2."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from innerwatch import __version__
+from innerwatch.errors import UserError
+from innerwatch_cli.console import err
+
+# Name → (module, attribute). Imported only when asked for, so that `innerwatch elastic status` does not load pySigma.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "elastic": ("innerwatch_cli.commands.elastic", "elastic"),
+    "simulate": ("innerwatch_cli.commands.simulate", "simulate"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="innerwatch")
+def cli() -> None:
+    """Insider-threat detection: who it was, whether it is normal for that job, and which customers it concerns."""
+
+
+def main() -> None:
+    try:
+        cli()
+    except UserError as error:
+        err.print(str(error), style="red", markup=False)
+        sys.exit(2)

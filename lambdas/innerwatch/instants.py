@@ -1,0 +1,28 @@
+"""Instants as logs write them, and as documents do. Everywhere between, they are milliseconds since 1970 in UTC."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+# RFC 3339 section 5.6; a leap second is what the pattern and not `fromisoformat` would let through.
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def from_rfc3339(text: str) -> int:
+    """Milliseconds of an RFC 3339 time, finer digits cut off. Raises ValueError for anything else."""
+    if RFC3339.fullmatch(text) is None:
+        raise ValueError(f"{text[:80]!r} is no RFC 3339 time with its offset, such as 2026-03-31T09:15:00.000Z")
+    return of(datetime.fromisoformat(text.upper()))
+
+
+def of(instant: datetime) -> int:
+    """Milliseconds of an instant that knows its offset, finer digits cut off."""
+    return (instant - EPOCH) // MILLISECOND
+
+
+def iso(milliseconds: int) -> str:
+    """As documents hold it: 2026-03-31T09:15:00.000Z."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{(EPOCH + timedelta(seconds=seconds)).isoformat()[:19]}.{rest:03d}Z"

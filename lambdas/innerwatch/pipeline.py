@@ -1,0 +1,108 @@
+"""The one place that orders the steps: decompress → recognise → split → parse → identity and HR → bulk create."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from types import ModuleType
+
+from elasticsearch import Elasticsearch
+
+from innerwatch import elastic, sources
+from innerwatch.enrich import People, stamp
+from innerwatch.intake import decompress
+from innerwatch.splitting import SPLITTERS
+from innerwatch.values import Counts, Event, Origin, SetAside
+
+Keep = Callable[[Sequence[SetAside]], None]
+"""Where records that were set aside go: must have stored them when it returns."""
+
+
+def read(chunks: Iterable[bytes], uri: str, source: ModuleType | None = None) -> Iterator[Event | SetAside]:
+    """The events of one object or file, in order; what cannot be read as an event comes as SetAside.
+
+    The source is recognised by the first record unless it is given. An object of no known source is one SetAside.
+    """
+    records = _records(decompress(chunks), uri)
+    for first in records:
+        if isinstance(first, SetAside):
+            yield first
+            continue
+        position, record = first
+        source = source or sources.recognise(uri, record)
+        if source is None:
+            yield SetAside(Origin(uri, position), "no log source recognises this record", record[:RAW_KEPT])
+            return
+        parse = source.parse
+        for item in chain((first,), records):
+            yield item if isinstance(item, SetAside) else parse(item[1], Origin(uri, item[0]))
+        return
+
+
+RAW_KEPT = 64 * 1024  # bytes of a record that was set aside which are kept with it
+
+
+def _records(chunks: Iterator[bytes], uri: str) -> Iterator[tuple[int, bytes] | SetAside]:
+    head = next(chunks, b"")
+    split = "json" if head.lstrip()[:1] in (b"{", b"[") else "lines"
+    return SPLITTERS[split](chain((head,), chunks), uri)
+
+
+def enriched(
+    items: Iterable[Event | SetAside], people: People | None, namespace: str
+) -> Iterator[elastic.Item | SetAside]:
+    """Every event as the document that is indexed, but for `event.ingested`."""
+    for item in items:
+        if isinstance(item, SetAside):
+            yield item
+        else:
+            yield elastic.Item(item.id, item.dataset, stamp(item, people, namespace), item.origin)
+
+
+def index(
+    items: Iterable[elastic.Item | SetAside],
+    es: Elasticsearch,
+    namespace: str,
+    keep: Keep,
+    *,
+    deadline: float,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Counts:
+    """Index documents as they come and keep what cannot be; the counts that come back add up.
+
+    Raises elastic.Unavailable when `deadline` (by time.monotonic) passes first. Doing it all again is then safe:
+    what was indexed comes back as duplicates, what was set aside is kept under the same name.
+    """
+    counts = Counts()
+    aside: list[SetAside] = []
+
+    def documents() -> Iterator[elastic.Item]:
+        for item in items:
+            counts.read += 1
+            if isinstance(item, SetAside):
+                aside.append(item)
+            else:
+                item.document["event"]["ingested"] = timestamp(clock())
+                yield item
+
+    for batch, lines in elastic.batches(documents(), namespace):
+        outcome = elastic.create(es, lines, deadline=deadline)
+        counts.indexed += outcome.indexed
+        counts.duplicate += outcome.duplicate
+        for place, reason in outcome.refused:
+            aside.append(SetAside(batch[place].origin, reason, lines[2 * place + 1][:RAW_KEPT]))
+        _set_aside(aside, keep, counts)
+    _set_aside(aside, keep, counts)
+    return counts
+
+
+def _set_aside(aside: list[SetAside], keep: Keep, counts: Counts) -> None:
+    if aside:
+        keep(aside)
+        counts.set_aside += len(aside)
+        for item in aside:
+            counts.reasons[item.reason] = counts.reasons.get(item.reason, 0) + 1
+        aside.clear()
+
+
+def timestamp(instant: datetime) -> str:
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

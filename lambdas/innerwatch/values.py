@@ -1,0 +1,132 @@
+"""The values that pass between the parts. Instants are whole milliseconds since 1970 in UTC, everywhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Origin(NamedTuple):
+    """Where a record was read: an object's or file's address, and the record's place in it, counted from 1."""
+
+    uri: str  # s3://bucket/key?versionId=…, cloudwatch-logs://group/stream, kinesis://stream/shard, or a path
+    position: int  # the n-th record of a CloudTrail object, the n-th line of a line-based log
+
+
+class Evidence(NamedTuple):
+    """One thing that an event says about who acted.
+
+    `method` is a key of `identity.METHODS`, which knows how far to trust it; `identifier` is written as the employee
+    directory writes it: `namespace:value`, lower case, for example `email:ana@example.com`, `username:ana`,
+    `identity_center:d-1234567890/9067…`, `iam_user:123456789012:user/ana`, `access_key:AKIA…`, `employee:e-17`.
+    """
+
+    method: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acted, as far as the log itself tells: evidence in no order, or the reason why it was no person."""
+
+    evidence: tuple[Evidence, ...] = ()
+    no_person: str = ""  # for example "AWS service ec2.amazonaws.com"; a reason wins over any evidence
+
+
+@dataclass(slots=True)
+class Event:
+    """One log record, parsed: the ECS document without `employee.*`, and what is needed to complete it."""
+
+    id: str  # the document's _id: the source's own id, or a hash of the origin
+    dataset: str  # a key of `fields.DATASETS`
+    time: int
+    actor: Actor
+    document: dict[str, Any]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """One record that cannot be indexed: kept with the reason, so that it can be replayed once mended."""
+
+    origin: Origin
+    reason: str
+    raw: bytes = b""  # the record as it was read, cut at 64 KiB
+
+
+@dataclass(frozen=True, slots=True)
+class Employee:
+    """What HR held true of one person over a span of time: one fact of the directory's history.
+
+    `status` is what the feed said, if it said so; `directory.status_at` derives the status of an instant from it and
+    the dates. Dates are ISO 8601 days (`2026-03-31`), in the employee's own time zone.
+    """
+
+    id: str
+    name: str = ""
+    email: str = ""
+    role: str = ""
+    department: str = ""
+    team: str = ""
+    location: str = ""
+    manager_id: str = ""
+    type: str = ""  # employee, contractor, vendor
+    status: str = ""  # pre_hire, active, leave, notice, terminated, or empty: derive it from the dates
+    hired_at: str = ""
+    notice_at: str = ""
+    last_day: str = ""
+    time_zone: str = ""  # IANA name; empty means UTC
+    shift: str = ""  # "Mon-Fri 09:00-17:30": the working hours in that time zone; empty: not known
+    identifiers: tuple[str, ...] = ()  # as in Evidence: every account by which this person is known
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An `Employee` with its place in history: true from `valid_from` until the next fact, said at `recorded_at`."""
+
+    employee: Employee
+    valid_from: int
+    recorded_at: int
+
+
+class Owner(NamedTuple):
+    """Whose an identifier was at an instant: an employee's id, or `reason` why it was nobody's."""
+
+    employee_id: str
+    reason: str = ""
+
+
+NOBODY = "nobody in the directory has this identifier"
+CLAIMED_TWICE = "two people claim this identifier"
+
+
+@dataclass(slots=True)
+class Counts:
+    """How the records of one object ended. `read` always equals the sum of the other three."""
+
+    read: int = 0
+    indexed: int = 0
+    duplicate: int = 0
+    set_aside: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)  # why records were set aside
+
+    def add(self, other: "Counts") -> None:
+        self.read += other.read
+        self.indexed += other.indexed
+        self.duplicate += other.duplicate
+        self.set_aside += other.set_aside
+        for reason, count in other.reasons.items():
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
+
+    @property
+    def balanced(self) -> bool:
+        return self.read == self.indexed + self.duplicate + self.set_aside
+
+
+def dig(document: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path of a nested document, or None where it has none."""
+    value: Any = document
+    for name in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value

@@ -1,0 +1,75 @@
+"""Enrichment of one CloudTrail object against the bare limit: gunzip + decode + encode + gzip of the same file.
+
+Both use the same libraries (isal, msgspec), one core, the same bytes in turn, so that a busy machine slows both.
+"""
+
+import gc
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from innerwatch_cli.simulate import simulate
+from isal import igzip
+
+from innerwatch import pipeline
+from innerwatch.values import SetAside
+from innerwatch_cli import options
+
+EVENTS = 10_000
+ROUNDS = 9
+
+
+def cloudtrail_object(company: Path) -> bytes:
+    """One gzipped object with the first EVENTS events of a simulated company."""
+    records: list[object] = []
+    for path in sorted((company / "cloudtrail").rglob("*.json.gz")):
+        records += json.loads(igzip.decompress(path.read_bytes()))["Records"]
+        if len(records) >= EVENTS:
+            break
+    assert len(records) >= EVENTS, f"only {len(records)} events in the simulated company"
+    return igzip.compress(msgspec.json.encode({"Records": records[:EVENTS]}), compresslevel=1)
+
+
+def bare(data: bytes) -> int:
+    records = msgspec.json.decode(igzip.decompress(data))["Records"]
+    encode = msgspec.json.Encoder().encode
+    return len(igzip.compress(b"\n".join([encode(record) for record in records]), compresslevel=1))
+
+
+def enriched(data: bytes, feeds: list[Path]) -> Callable[[], int]:
+    people = options.directory(feeds)
+    encode = msgspec.json.Encoder().encode
+
+    def run() -> int:
+        lines = []
+        for item in pipeline.enriched(pipeline.read([data], "bench.json.gz"), people, "innerwatch"):
+            assert not isinstance(item, SetAside), item.reason
+            lines.append(encode(item.document))
+        return len(igzip.compress(b"\n".join(lines), compresslevel=1))
+
+    return run
+
+
+def seconds(run: Callable[[], object]) -> float:
+    gc.collect()
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
+def run() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        company = Path(folder) / "company"
+        simulate(seed=1, people=60, days=30, out=company)
+        data = cloudtrail_object(company)
+        enrich = enriched(data, [company / "hr" / "employees.csv", company / "hr" / "owners.csv"])
+        pairs = [(seconds(lambda: bare(data)), seconds(enrich)) for _ in range(ROUNDS + 1)][1:]
+    limit, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = statistics.median(a / b for a, b in pairs)
+    print(f"bare limit   {EVENTS / limit:>10,.0f} events/s a core   (gunzip + decode + encode + gzip)")
+    print(f"enrichment   {EVENTS / ours:>10,.0f} events/s a core   (the same, with identity and HR as of the event)")
+    print(f"ratio        {ratio:>10.2f}")
