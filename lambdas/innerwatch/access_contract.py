@@ -8,6 +8,7 @@ from typing import Any
 from innerwatch import ids, instants
 from innerwatch.reading import (
     UnfitError,
+    account,
     caller,
     mapping,
     number,
@@ -134,11 +135,12 @@ def _time(value: Any) -> int:
 
 def _actor(who: dict[str, Any], user: dict[str, Any], *, authenticated: bool) -> Actor:
     employee_id = text(who.get("employee_id"), "actor.employee_id")
-    if not user and not employee_id:
-        raise UnfitError("actor is missing or empty; expected an object with id, email or employee_id")
+    if not employee_id and not user.keys() & {"id", "email"}:
+        raise UnfitError("actor names nobody; expected an object with id, email or employee_id")
     kind = text(who.get("type"), "actor.type").lower()
     if kind in NO_PERSON:
         return Actor(no_person=NO_PERSON[kind])
     method = "application" if authenticated else "remote_user"
-    claims = {"employee": employee_id, "email": user.get("email"), "username": user.get("id")}
-    return Actor(tuple(Evidence(method, f"{space}:{value.lower()}") for space, value in claims.items() if value))
+    identifiers = [f"employee:{employee_id.lower()}"] if employee_id else []
+    identifiers += [account(user[name]) for name in ("email", "id") if name in user]
+    return Actor(tuple(Evidence(method, identifier) for identifier in dict.fromkeys(identifiers)))

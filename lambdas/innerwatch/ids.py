@@ -13,6 +13,12 @@ def of_origin(origin: Origin) -> str:
     return _hash(f"{origin.uri}\n{origin.position}")
 
 
+def of_content(origin: Origin, record: bytes) -> str:
+    """The id of a record that should have its own and has none: a hash of where it was read and of what it says."""
+    place = f"{origin.uri}\n{origin.position}\n".encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(place + record, digest_size=20).hexdigest()
+
+
 def of_record(namespace: str, own_id: str) -> str:
     """The id of a record that has its own, kept apart from another application's record with the same one."""
     text = f"{namespace}:{own_id}"

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+FIRST, LAST = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999, in milliseconds
 
-# RFC 3339 section 5.6; a leap second is what the pattern and not `fromisoformat` would let through.
+# RFC 3339 section 5.6; `fromisoformat` alone would take much else. A leap second (:60) it refuses.
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -14,12 +15,18 @@ def from_rfc3339(text: str) -> int:
     """Milliseconds of an RFC 3339 time, finer digits cut off. Raises ValueError for anything else."""
     if RFC3339.fullmatch(text) is None:
         raise ValueError(f"{text[:80]!r} is no RFC 3339 time with its offset, such as 2026-03-31T09:15:00.000Z")
-    return of(datetime.fromisoformat(text.upper()))
+    try:
+        return of(datetime.fromisoformat(text.upper()))
+    except ValueError as error:
+        raise ValueError(f"{text[:80]!r} is no time that exists: {error}") from error
 
 
 def of(instant: datetime) -> int:
-    """Milliseconds of an instant that knows its offset, finer digits cut off."""
-    return (instant - EPOCH) // MILLISECOND
+    """Milliseconds of an instant with its offset, finer digits cut off. Raises ValueError outside years 1 to 9999."""
+    milliseconds = (instant - EPOCH) // MILLISECOND
+    if not FIRST <= milliseconds <= LAST:  # its offset took it there
+        raise ValueError("it is not in the years 1 to 9999")
+    return milliseconds
 
 
 def iso(milliseconds: int) -> str:

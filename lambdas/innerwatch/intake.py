@@ -3,6 +3,7 @@
 Pure functions over bytes and dicts; whoever calls them does the reading from AWS.
 """
 
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
@@ -13,7 +14,9 @@ import msgspec
 from isal import igzip_lib
 from zstandard import ZstdDecompressor, ZstdError
 
+from innerwatch import kpl
 from innerwatch.splitting import Corrupt
+from innerwatch.values import Origin
 
 # --- Notifications ---------------------------------------------------------------------------------------------------
 
@@ -159,6 +162,104 @@ def _optional(parent: dict[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+# --- Streams ---------------------------------------------------------------------------------------------------------
+
+MAX_STREAM_RECORD = 64 * 2**20  # bytes, decompressed: a stream's record is held in memory as a whole
+
+
+def cloudwatch_logs(data: str | bytes) -> list[tuple[Origin, bytes]]:
+    """The log events of one CloudWatch Logs subscription payload: `awslogs.data`, base64 of gzip of JSON.
+
+    A control message gives none. Raises ValueError with the reason for what is no such payload.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
+    """
+    return _log_events(_object(_inflated(_base64(data)), "the subscription's payload"))
+
+
+def kinesis(record: dict[str, Any]) -> list[tuple[Origin, bytes]]:
+    """The log records of one Kinesis record, as Lambda hands it over.
+
+    Its data may be one record or several lines, gzip or zstd or plain, a CloudWatch Logs subscription payload, or any
+    of these put together by the Kinesis Producer Library. Raises ValueError with the reason where it can't be read:
+    that is for the caller to set aside, with the record.
+    https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+    """
+    own = _mapping(record, "kinesis", "the Kinesis record")
+    sequence = _text(own, "sequenceNumber", "kinesis")
+    stream = _optional(record, "eventSourceARN").rpartition("/")[2]
+    shard = _optional(record, "eventID").partition(":")[0]
+    uri = f"kinesis://{stream}/{shard}?sequenceNumber={sequence}"
+    found: list[tuple[Origin, bytes]] = []
+    position = 0
+    data = own.get("data")
+    if not isinstance(data, str):
+        raise ValueError("kinesis has no text data; expected base64")
+    for part in kpl.user_records(_base64(data)):
+        content = _inflated(part)
+        if _is_subscription(content):
+            found += _log_events(_object(content, "the subscription's payload"))
+            continue
+        for line in _lines(content):
+            position += 1
+            found.append((Origin(uri, position), line))
+    return found
+
+
+def _log_events(payload: dict[str, Any]) -> list[tuple[Origin, bytes]]:
+    kind = payload.get("messageType")
+    if kind == "CONTROL_MESSAGE":
+        return []
+    if kind != "DATA_MESSAGE":
+        raise ValueError(f"messageType is {kind!r}; expected DATA_MESSAGE or CONTROL_MESSAGE"[:300])
+    events = payload.get("logEvents")
+    if not isinstance(events, list):
+        raise ValueError("logEvents is no list; expected a CloudWatch Logs subscription's payload")
+    where = "/".join(_text(payload, name, "the payload").strip("/") for name in ("owner", "logGroup", "logStream"))
+    found = []
+    for event in events:
+        if not isinstance(event, dict) or not isinstance(event.get("message"), str):
+            raise ValueError("a log event has no text message; expected a CloudWatch Logs subscription's payload")
+        # The event's own id makes the place, so that a payload delivered twice, or cut otherwise, stays the same.
+        origin = Origin(f"cloudwatch-logs://{where}?event={_text(event, 'id', 'a log event')}", 1)
+        found.append((origin, event["message"].encode()))
+    return found
+
+
+def _is_subscription(content: bytes) -> bool:
+    return content.startswith(b"{") and b'"messageType"' in content and b'"logEvents"' in content
+
+
+def _lines(content: bytes) -> list[bytes]:
+    """One JSON document however it is laid out, or the lines that are not blank."""
+    lines = [line for line in content.splitlines() if line.strip()]
+    if len(lines) > 1 and content.lstrip()[:1] in (b"{", b"["):
+        try:
+            msgspec.json.decode(content)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return lines
+        return [content]
+    return lines
+
+
+def _base64(data: str | bytes) -> bytes:
+    try:
+        return b64decode(data, validate=True)
+    except ValueError as error:
+        raise ValueError(f"the data is no base64: {error}; expected what AWS hands to a function") from error
+
+
+def _inflated(data: bytes) -> bytes:
+    found = bytearray()
+    try:
+        for block in decompress((data,)):
+            found += block
+            if len(found) > MAX_STREAM_RECORD:
+                raise ValueError(f"the data expands to more than {MAX_STREAM_RECORD} bytes; expected a stream's record")
+    except Corrupt as error:
+        raise ValueError(str(error)) from error
+    return bytes(found)
+
+
 # --- Compression -----------------------------------------------------------------------------------------------------
 
 # A log compresses by 5 to 50; what exceeds these is made to fill a disk. Up to the grace, any ratio will do.
@@ -166,7 +267,7 @@ MAX_RATIO = 300
 RATIO_GRACE = 32 * 2**20
 MAX_BYTES = 64 * 2**30
 
-BLOCK = 64 * 1024  # bytes in which decompressed data is handed on
+BLOCK = 64 * 1024  # bytes, at least, in which decompressed data is handed on
 KEPT = 16 * 2**20  # compressed bytes of a member that are kept, to read up to the very byte of a damage
 MAX_WINDOW = 2**27  # memory in bytes that a zstd frame may ask for: what `zstd --ultra -22` does
 
@@ -207,7 +308,7 @@ FORMATS = (
         256,
     ),
 )
-DAMAGED: tuple[type[Exception], ...] = (igzip_lib.IsalError, ZstdError)
+DAMAGED: tuple[type[Exception], ...] = (igzip_lib.IsalError, ZstdError)  # type: ignore[assignment]  # isal's stub says it is an instance
 
 
 def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -235,20 +336,22 @@ def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _blocks(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in blocks of a useful size; what came before an error is handed on before it is raised."""
-    held = bytearray()
+    """The same bytes in parts of a useful size; what came before an error is handed on before it is raised."""
+    held: list[bytes] = []
+    size = 0
     try:
         for part in parts:
-            held += part
-            if len(held) >= BLOCK:
-                yield bytes(held)
-                held.clear()
+            held.append(part)
+            size += len(part)
+            if size >= BLOCK:
+                yield b"".join(held)
+                held, size = [], 0
     except Corrupt:
-        if held:
-            yield bytes(held)
+        if size:
+            yield b"".join(held)
         raise
-    if held:
-        yield bytes(held)
+    if size:
+        yield b"".join(held)
 
 
 def _guarded(steps: Iterator[tuple[int, bytes]], form: Format) -> Iterator[bytes]:

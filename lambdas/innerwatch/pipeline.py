@@ -1,50 +1,92 @@
 """The one place that orders the steps: decompress → recognise → split → parse → identity and HR → bulk create."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
-from types import ModuleType
 
 from elasticsearch import Elasticsearch
 
 from innerwatch import elastic, sources
 from innerwatch.enrich import People, stamp
 from innerwatch.intake import decompress
-from innerwatch.splitting import SPLITTERS
+from innerwatch.splitting import SPLITTERS, Corrupt
 from innerwatch.values import Counts, Event, Origin, SetAside
 
 Keep = Callable[[Sequence[SetAside]], None]
 """Where records that were set aside go: must have stored them when it returns."""
 
 
-def read(chunks: Iterable[bytes], uri: str, source: ModuleType | None = None) -> Iterator[Event | SetAside]:
+def read(chunks: Iterable[bytes], uri: str, source: sources.Source | None = None) -> Iterator[Event | SetAside]:
     """The events of one object or file, in order; what cannot be read as an event comes as SetAside.
 
     The source is recognised by the first record unless it is given. An object of no known source is one SetAside.
     """
-    records = _records(decompress(chunks), uri)
+    records = _records(decompress(chunks), uri, source)
     for first in records:
         if isinstance(first, SetAside):
             yield first
             continue
         position, record = first
-        source = source or sources.recognise(uri, record)
+        try:
+            source = source or sources.recognise(uri, record)
+        except sources.NotEventsError:
+            return
         if source is None:
             yield SetAside(Origin(uri, position), "no log source recognises this record", record[:RAW_KEPT])
             return
         parse = source.parse
         for item in chain((first,), records):
-            yield item if isinstance(item, SetAside) else parse(item[1], Origin(uri, item[0]))
+            result = item if isinstance(item, SetAside) else parse(item[1], Origin(uri, item[0]))
+            if result is not None:  # a record that a mapping says to skip
+                yield result
         return
+
+
+def read_records(records: Iterable[tuple[Origin, bytes]]) -> Iterator[Event | SetAside]:
+    """The events of records that a stream delivers one by one; each may be of another source."""
+    source: sources.Source | None = None
+    for origin, record in records:
+        if source is None or not source.recognise(record):
+            source = sources.recognise(origin.uri, record)
+        result = (
+            source.parse(record, origin)
+            if source is not None
+            else SetAside(origin, "no log source recognises this record", record[:RAW_KEPT])
+        )
+        if result is not None:
+            yield result
 
 
 RAW_KEPT = 64 * 1024  # bytes of a record that was set aside which are kept with it
 
 
-def _records(chunks: Iterator[bytes], uri: str) -> Iterator[tuple[int, bytes] | SetAside]:
-    head = next(chunks, b"")
-    split = "json" if head.lstrip()[:1] in (b"{", b"[") else "lines"
-    return SPLITTERS[split](chain((head,), chunks), uri)
+def _records(
+    chunks: Iterator[bytes], uri: str, source: sources.Source | None
+) -> Iterator[tuple[int, bytes] | SetAside]:
+    try:
+        head = next(chunks, b"")
+    except Corrupt as why:  # not even a beginning can be read
+        return iter((SetAside(Origin(uri, 1), str(why)),))
+    return SPLITTERS[_split(head, uri, source)](chain((head,), chunks), uri)
+
+
+def _split(head: bytes, uri: str, source: sources.Source | None) -> str:
+    """How an object falls into records: as its source says, if that is given or the first line tells.
+
+    It matters for JSON lines: only when cut at the line ends does a line that is no JSON not spoil the next.
+    """
+    start = head.lstrip()
+    line, end, _ = start.partition(b"\n")
+    if source is None and end and line.startswith(b"{"):
+        with suppress(sources.NotEventsError):
+            source = sources.recognise(uri, line)
+    if source is not None:
+        return source.SPLIT
+    return SPLIT_BY_FIRST.get(start[:1], "lines")
+
+
+SPLIT_BY_FIRST = {b"{": "json", b"[": "json", b"#": "w3c"}
 
 
 def enriched(

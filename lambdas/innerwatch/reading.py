@@ -52,6 +52,15 @@ def text(value: Any, name: str) -> str:
     raise UnfitError(f"{name} is {kind(value)}; expected a text or a number")
 
 
+def scalars(entry: dict[str, Any]) -> dict[str, str]:
+    """The texts and numbers of an object, as texts; what is nested in it is left out."""
+    return {
+        name: str(value)
+        for name, value in entry.items()
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+    }
+
+
 def texts(value: Any, name: str) -> list[str]:
     """A list of texts, without repetitions; a single one counts as a list, absent (null) and "" as an empty one."""
     if not isinstance(value, list):
@@ -111,6 +120,11 @@ def caller(address: str) -> dict[str, Any]:
     return {"address": address, "ip": address} if is_ip(address) else {"address": address}
 
 
+def account(name: str) -> str:
+    """A login name as the employee directory identifies it: many are mail addresses."""
+    return f"{'email' if '@' in name else 'username'}:{name.lower()}"
+
+
 def present(values: dict[str, Any]) -> dict[str, Any]:
     """Without what the log did not say."""
-    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
+    return {name: value for name, value in values.items() if value or value == 0}

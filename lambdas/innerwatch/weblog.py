@@ -21,7 +21,8 @@ class Request(NamedTuple):
     target: str = ""  # as the client sent it: a path with its query, or a whole URL
     protocol: str = ""  # HTTP/1.1
     status: int | None = None
-    sent: int | None = None  # bytes of the response
+    sent: int | None = None  # bytes of the response with its headers
+    body: int | None = None  # bytes of the response's body
     received: int | None = None  # bytes of the request
     scheme: str = ""
     domain: str = ""
@@ -76,7 +77,13 @@ def document(request: Request) -> dict[str, Any]:
                             "id": request.id,
                         }
                     ),
-                    "response": present({"status_code": request.status, "bytes": request.sent}),
+                    "response": present(
+                        {
+                            "status_code": request.status,
+                            "bytes": request.sent,
+                            "body": {} if request.body is None else {"bytes": request.body},
+                        }
+                    ),
                     "version": version,
                 }
             ),
@@ -85,7 +92,7 @@ def document(request: Request) -> dict[str, Any]:
             "user_agent": present({"original": request.user_agent}),
             "user": request.user,
             "cloud": {"provider": "aws", **cloud} if request.aws or cloud else None,
-            "aws": request.aws,
+            "aws": present(request.aws),
             "related": present(
                 {
                     "user": list(dict.fromkeys(people)),
@@ -153,13 +160,13 @@ def line(record: bytes) -> str:
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a line: "in quotes", [in brackets] or bare; `-` is what logs write for nothing, here the empty text."""
+    """The words of a line: "in quotes", [in brackets] or bare. `-`, the logs' word for nothing, is the empty text."""
     found = [quoted or bracketed or bare for quoted, bracketed, bare in TOKEN.findall(text)]
-    return ["" if token == "-" else token for token in found]
+    return ["" if word == "-" else word for word in found]
 
 
 def request_line(text: str) -> tuple[str, str, str]:
-    """Method, target and protocol of `GET /path HTTP/1.1`. A target may hold spaces; what is no request is all target."""
+    """Method, target and protocol of `GET /path HTTP/1.1`. A target may hold spaces; what is none is all target."""
     method, _, rest = text.partition(" ")
     target, _, protocol = rest.rpartition(" ")
     if protocol.upper().startswith("HTTP/") and method.isalpha():

@@ -2,21 +2,57 @@
 
 A source is a module with
 - `DATASET`, a key of `fields.DATASETS`;
-- `SPLIT`, how its objects fall into records: a key of `splitting.SPLITTERS` (`json` or `lines`);
+- `SPLIT`, how its objects fall into records: a key of `splitting.SPLITTERS` (`json`, `lines` or `w3c`);
 - `recognise(record: bytes) -> bool`: whether an object that begins with this record is of this source;
 - `parse(record: bytes, origin: Origin) -> Event | SetAside`: a pure function of its two arguments.
+
+`sources.mapped` makes a source of the same kind out of a mapping file; its `parse` also gives None, for a record that
+the file says to skip.
 """
 
-from types import ModuleType
+from typing import Protocol
 
-from innerwatch.sources import access, cloudtrail
+from innerwatch.reading import first_object
+from innerwatch.sources import access, alb, api_gateway, cloudfront, cloudtrail, combined, ecs_json, s3_access
+from innerwatch.values import Event, Origin, SetAside
 
-SOURCES: dict[str, ModuleType] = {
+
+class Source(Protocol):
+    """What a source's module, or a mapping, offers."""
+
+    @property
+    def DATASET(self) -> str: ...  # noqa: N802 a constant of the module
+
+    @property
+    def SPLIT(self) -> str: ...  # noqa: N802 as above
+
+    def recognise(self, record: bytes) -> bool: ...
+
+    def parse(self, record: bytes, origin: Origin) -> Event | SetAside | None: ...
+
+
+SOURCES: dict[str, Source] = {
     "aws.cloudtrail": cloudtrail,
-    "app.access": access,
+    "innerwatch.access": access,
+    "ecs": ecs_json,
+    "aws.alb": alb,
+    "aws.api_gateway": api_gateway,
+    "aws.s3_access": s3_access,
+    "aws.cloudfront": cloudfront,
+    "combined": combined,
 }
 
 
-def recognise(key: str, record: bytes) -> ModuleType | None:
-    """The source of the object or file `key` that begins with `record`, or None where no source knows it."""
+class NotEventsError(ValueError):
+    """The object is known, and holds no events: its text says what it is."""
+
+
+def recognise(key: str, record: bytes) -> Source | None:
+    """The source of the object or file `key` that begins with `record`, or None where no source knows it.
+
+    Raises NotEventsError for a CloudTrail digest, which lies beside the logs and holds signatures of them:
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-validation-digest-file-structure.html
+    """
+    if "/CloudTrail-Digest/" in key or "digestStartTime" in first_object(record):
+        raise NotEventsError("a CloudTrail digest: it holds signatures of log files, no events")
     return next((source for source in SOURCES.values() if source.recognise(record)), None)

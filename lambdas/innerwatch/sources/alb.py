@@ -14,10 +14,33 @@ DATASET = weblog.DATASET
 SPLIT = "lines"
 
 KNOWN = re.compile(r"(?:https?|h2|grpcs|wss?) \d{4}-\d\d-\d\dT\S+Z app/\S+ \S+ \S+ ")
-FIELDS = (
-    "type time elb client target request_time target_time response_time elb_status target_status received sent request "
-    "user_agent cipher protocol target_group trace_id domain certificate rule created actions redirect error"
-).split()
+FIELDS = [
+    "type",
+    "time",
+    "elb",
+    "client",
+    "target",
+    "request_time",
+    "target_time",
+    "response_time",
+    "elb_status",
+    "target_status",
+    "received",
+    "sent",
+    "request",
+    "user_agent",
+    "cipher",
+    "protocol",
+    "target_group",
+    "trace_id",
+    "domain",
+    "certificate",
+    "rule",
+    "created",
+    "actions",
+    "redirect",
+    "error",
+]
 
 
 def recognise(record: bytes) -> bool:

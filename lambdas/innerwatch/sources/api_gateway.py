@@ -6,10 +6,9 @@ Whoever sets up the log chooses its format: any other one is a matter for a mapp
 """
 
 import re
-from typing import Any
 
 from innerwatch import ids, principals, weblog
-from innerwatch.reading import UnfitError, first_object, json_object, present, set_aside, text
+from innerwatch.reading import UnfitError, account, first_object, json_object, present, scalars, set_aside
 from innerwatch.values import Actor, Event, Evidence, Origin, SetAside
 
 DATASET = weblog.DATASET
@@ -43,8 +42,7 @@ def parse(record: bytes, origin: Origin) -> Event | SetAside:
 def _entry(record: bytes) -> dict[str, str]:
     """Variable → value, without those that are `-`, which is how API Gateway writes what it does not know."""
     if record.lstrip().startswith(b"{"):
-        values: dict[str, Any] = json_object(record)
-        found = {name: text(value, name) for name, value in values.items()}
+        found = scalars(json_object(record))
     else:
         match = CLF.fullmatch(weblog.line(record))
         if match is None:
@@ -76,7 +74,7 @@ def _event(entry: dict[str, str], origin: Origin) -> Event:
         target=path,
         protocol=entry.get("protocol", ""),
         status=weblog.whole(entry.get("status", ""), "status"),
-        sent=weblog.whole(entry.get("responseLength", ""), "responseLength"),
+        body=weblog.whole(entry.get("responseLength", ""), "responseLength"),
         domain=entry.get("domainName", ""),
         user_agent=entry.get("userAgent", ""),
         id=entry.get("requestId", ""),
@@ -111,5 +109,5 @@ def _actor(entry: dict[str, str], arn: str) -> Actor:
     """IAM authorisation names a principal; an authoriser names whom it let in, by what the log calls the claims."""
     if arn:
         return principals.actor(arn)
-    claims = {"email": entry.get("email"), "username": entry.get("username", entry.get("principalId"))}
-    return Actor(tuple(Evidence("remote_user", f"{space}:{value.lower()}") for space, value in claims.items() if value))
+    claims = (entry.get("email"), entry.get("username", entry.get("principalId")))
+    return Actor(tuple(Evidence("remote_user", account(name)) for name in dict.fromkeys(claims) if name))

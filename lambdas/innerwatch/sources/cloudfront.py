@@ -5,11 +5,10 @@ A W3C record is its file's `#Fields:` line and then its own, as the `w3c` splitt
 Cookies are left out, since they let whoever reads them take over the session.
 """
 
-from typing import Any
 from urllib.parse import unquote
 
-from innerwatch import ids, instants, weblog
-from innerwatch.reading import UnfitError, first_object, json_object, present, set_aside, text
+from innerwatch import ids, weblog
+from innerwatch.reading import UnfitError, first_object, json_object, present, scalars, set_aside
 from innerwatch.values import Actor, Event, Origin, SetAside
 
 DATASET = weblog.DATASET
@@ -36,8 +35,7 @@ def parse(record: bytes, origin: Origin) -> Event | SetAside:
 def _entry(record: bytes) -> dict[str, str]:
     """Field → value, without those that are `-`."""
     if record.lstrip().startswith(b"{"):
-        values: dict[str, Any] = json_object(record)
-        found = {name: text(value, name) for name, value in values.items()}
+        found = scalars(json_object(record))
     else:
         header, _, line = weblog.line(record).partition("\n")
         if not header.startswith(HEADER):
@@ -61,8 +59,8 @@ def _event(entry: dict[str, str], origin: Origin) -> Event:
         method=entry.get("cs-method", ""),
         target=f"{path}?{query}" if query else path,
         protocol=entry.get("cs-protocol-version", ""),
-        # 000: the client went away before the answer; CloudFront says so in the status.
-        status=weblog.whole(entry.get("sc-status", ""), "sc-status"),
+        # 000: the client went away before the answer.
+        status=weblog.whole(entry.get("sc-status", ""), "sc-status") or None,
         sent=weblog.whole(entry.get("sc-bytes", ""), "sc-bytes"),
         received=weblog.whole(entry.get("cs-bytes", ""), "cs-bytes"),
         scheme=entry.get("cs-protocol", ""),

@@ -7,7 +7,7 @@ Both escape a quote inside a value, so no client can forge what stands outside i
 import re
 
 from innerwatch import ids, weblog
-from innerwatch.reading import UnfitError, present, set_aside
+from innerwatch.reading import UnfitError, account, present, set_aside
 from innerwatch.values import Actor, Event, Evidence, Origin, SetAside
 
 DATASET = weblog.DATASET
@@ -51,7 +51,7 @@ def _event(text: str, origin: Origin) -> Event:
         target=target,
         protocol=protocol,
         status=code,
-        sent=weblog.whole(sent, "bytes"),
+        body=weblog.whole(sent, "bytes"),
         referrer=referrer,
         user_agent=agent,
         user=present({"name": name}),
@@ -62,4 +62,4 @@ def _event(text: str, origin: Origin) -> Event:
 def _actor(name: str) -> Actor:
     if not name:
         return Actor()
-    return Actor((Evidence("remote_user", f"{'email' if '@' in name else 'username'}:{name.lower()}"),))
+    return Actor((Evidence("remote_user", account(name)),))

@@ -13,13 +13,46 @@ DATASET = weblog.DATASET
 SPLIT = "lines"
 
 KNOWN = re.compile(r"(?:[0-9a-f]{64}|-) \S+ \[\d\d/[A-Z][a-z]{2}/\d{4}:[^\]]+\] \S+ \S+ \S+ \S+\.\S+ ", re.ASCII)
-FIELDS = (
-    "bucket_owner bucket time remote_ip requester request_id operation key request_uri http_status error_code bytes_sent "
-    "object_size total_time turn_around_time referrer user_agent version_id host_id signature_version cipher_suite "
-    "authentication_type host_header tls_version access_point_arn acl_required source_region"
-).split()
+FIELDS = [
+    "bucket_owner",
+    "bucket",
+    "time",
+    "remote_ip",
+    "requester",
+    "request_id",
+    "operation",
+    "key",
+    "request_uri",
+    "http_status",
+    "error_code",
+    "bytes_sent",
+    "object_size",
+    "total_time",
+    "turn_around_time",
+    "referrer",
+    "user_agent",
+    "version_id",
+    "host_id",
+    "signature_version",
+    "cipher_suite",
+    "authentication_type",
+    "host_header",
+    "tls_version",
+    "access_point_arn",
+    "acl_required",
+    "source_region",
+]
 NEEDED = FIELDS.index("user_agent") + 1
-KEPT = "bucket bucket_owner key error_code version_id authentication_type signature_version access_point_arn".split()
+KEPT = [
+    "bucket",
+    "bucket_owner",
+    "key",
+    "error_code",
+    "version_id",
+    "authentication_type",
+    "signature_version",
+    "access_point_arn",
+]
 
 
 def recognise(record: bytes) -> bool:
@@ -50,7 +83,7 @@ def _event(text: str, origin: Origin) -> Event:
         target=target,
         protocol=protocol,
         status=weblog.whole(entry["http_status"], "HTTP status"),
-        sent=weblog.whole(entry["bytes_sent"], "bytes sent"),
+        body=weblog.whole(entry["bytes_sent"], "bytes sent"),
         domain=entry["host_header"],
         referrer=entry["referrer"],
         user_agent=entry["user_agent"],
