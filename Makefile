@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test check format bench docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ format: $(VENV)/.dev ## mend format and what the linter can mend
 
 bench: $(VENV)/.dev ## speed, as ratios to limits measured in the same run
 	$(BIN)/python -m tests.bench
+
+docs: $(VENV)/.dev ## renew docs/fields.md and the index templates from the field table
+	$(BIN)/python -m innerwatch_cli.reference
 
 lock: $(VENV)/.dev ## renew the pinned locks from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o requirements.lock

@@ -15,7 +15,7 @@ from elasticsearch import (
     UnsupportedProductError,
 )
 
-from innerwatch.elastic import REQUEST_TIMEOUT, client
+from innerwatch.elastic import REQUEST_TIMEOUT, Unavailable, client
 from innerwatch.errors import UserError
 
 
@@ -85,6 +85,8 @@ def errors(es: Elasticsearch) -> Iterator[None]:
         ) from error
     except (UnsupportedProductError, SerializationError) as error:
         raise UserError(f"what answers at {where} is no Elasticsearch", "mend ELASTICSEARCH_URL") from error
+    except Unavailable as error:
+        raise UserError(f"Elasticsearch at {where} is too busy: {error}", "run the command again later") from error
     except ApiError as error:
         raise UserError(f"Elasticsearch at {where} answered {error.status_code}: {reason(error)}") from error
 

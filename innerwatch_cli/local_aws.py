@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 
 if TYPE_CHECKING:
@@ -20,27 +21,29 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 ACCOUNT = "123456789012"  # moto's own
 BATCH = 10  # messages an invocation, as the template asks for
+AT_A_TIME = 50  # objects
 TIMEOUT = 300.0  # seconds that the handlers believe they have
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
-class Context:
+class Context(LambdaContext):
     """What a handler reads of Lambda's context object.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     """
 
     def __init__(self, function_name: str) -> None:
-        self.function_name = function_name
-        self.function_version = "$LATEST"
-        self.memory_limit_in_mb = 512
-        self.invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function_name}"
-        self.aws_request_id = "00000000-0000-4000-8000-000000000000"
-        self.log_group_name = f"/aws/lambda/{function_name}"
-        self.log_stream_name = "local"
+        self._function_name = function_name
+        self._function_version = "$LATEST"
+        self._memory_limit_in_mb = 512
+        self._invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function_name}"
+        self._aws_request_id = "00000000-0000-4000-8000-000000000000"
+        self._log_group_name = f"/aws/lambda/{function_name}"
+        self._log_stream_name = "local"
 
-    def get_remaining_time_in_millis(self) -> int:
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
         return int(TIMEOUT * 1000)
 
 
@@ -99,15 +102,27 @@ class LocalAws:
         )
         self.queues[name] = url
 
-    def upload(self, bucket: str, folder: Path, advance: Callable[[], None] = lambda: None) -> int:
-        """Every file below a folder, under its own path as key; how many."""
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        for path in files:
-            self.s3.put_object(Bucket=bucket, Key=path.relative_to(folder).as_posix(), Body=path.read_bytes())
-            advance()
-        return len(files)
+    def deliver(
+        self,
+        bucket: str,
+        folder: Path,
+        handler: Handler,
+        name: str,
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Puts every file below a folder into a bucket, under its own path as key, and has the handler take them.
 
-    def drain(self, bucket: str, handler: Handler, name: str, advance: Callable[[int], None] = lambda _: None) -> None:
+        Some at a time, since moto counts a queue's messages anew for each that is sent.
+        """
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        for start in range(0, len(files), AT_A_TIME):
+            some = files[start : start + AT_A_TIME]
+            for path in some:
+                self.s3.put_object(Bucket=bucket, Key=path.relative_to(folder).as_posix(), Body=path.read_bytes())
+            self.drain(bucket, handler, name)
+            advance(len(some))
+
+    def drain(self, bucket: str, handler: Handler, name: str) -> None:
         """Invokes a handler with the queue's messages until none is left; raises when it cannot finish one."""
         url = self.queues[bucket]
         while received := self.sqs.receive_message(
@@ -132,4 +147,3 @@ class LocalAws:
                 raise RuntimeError(f"{name} could not finish {len(failed)} of {len(records)} messages; see its log")
             entries = [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(received)]
             self.sqs.delete_message_batch(QueueUrl=url, Entries=entries)  # type: ignore[arg-type]  # plain dicts do
-            advance(len(received))

@@ -11,8 +11,18 @@ from innerwatch_cli.console import err
 
 # Name → (module, attribute). Imported only when asked for, so that `innerwatch elastic status` does not load pySigma.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "backtest": ("innerwatch_cli.commands.backtest", "backtest"),
+    "check": ("innerwatch_cli.commands.check", "check"),
+    "compile": ("innerwatch_cli.commands.compile", "compile_"),
+    "demo": ("innerwatch_cli.commands.demo", "demo"),
+    "detect": ("innerwatch_cli.commands.detect", "detect"),
     "elastic": ("innerwatch_cli.commands.elastic", "elastic"),
+    "enrich": ("innerwatch_cli.commands.enrich", "enrich"),
+    "ingest": ("innerwatch_cli.commands.ingest", "ingest"),
+    "new": ("innerwatch_cli.commands.new", "new"),
+    "restamp": ("innerwatch_cli.commands.restamp", "restamp"),
     "simulate": ("innerwatch_cli.commands.simulate", "simulate"),
+    "test": ("innerwatch_cli.commands.test", "test"),
 }
 
 
@@ -42,3 +52,7 @@ def main() -> None:
     except UserError as error:
         err.print(str(error), style="red", markup=False)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,18 +1,21 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from innerwatch.directory import Directory, MemoryStore
 
+from innerwatch.directory import Directory, Report, in_memory
 from innerwatch.hr import load_feed
 from innerwatch.settings import checked_namespace
+from innerwatch.values import Feed
+from innerwatch_cli.console import err
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+BAD_ROWS_SHOWN = 20  # of one HR feed, before the rest is only counted
 
 
 def hr_feeds(command: Command) -> Command:
@@ -39,7 +42,12 @@ def directory(feeds: Sequence[Path]) -> Directory | None:
     """The employee directory that the feeds make, in memory; None without any feed."""
     if not feeds:
         return None
-    store = MemoryStore()
-    for path in feeds:
-        apply_feed(store, load_feed(path))
-    return Directory(store)
+    return in_memory((load_feed(path) for path in feeds), tell_bad_rows)
+
+
+def tell_bad_rows(feed: Feed, report: Report) -> None:
+    """Rows that were set aside, on standard error: the rest of the feed was taken."""
+    for row in report.bad[:BAD_ROWS_SHOWN]:
+        err.print(f"{feed.name}:{row.line}: {row.reason}", style="yellow", markup=False)
+    if len(report.bad) > BAD_ROWS_SHOWN:
+        err.print(f"{feed.name}: … and {len(report.bad) - BAD_ROWS_SHOWN} more rows set aside", style="yellow")

@@ -9,9 +9,9 @@ from innerwatch_cli.console import err
 
 
 @contextmanager
-def bar(label: str, total: int) -> Iterator[Callable[[], None]]:
-    """Gives a function to call after each of `total` steps."""
+def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Gives a function to call with the number of steps done, of `total`."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(label, total=total)
-        yield lambda: progress.advance(task)
+        yield lambda steps: progress.advance(task, steps)

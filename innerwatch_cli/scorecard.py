@@ -17,6 +17,11 @@ def load_truth(path: Path) -> dict[str, Any]:
         raise UserError(f"no truth of a simulated company: {error}", "expected a truth.json", path=path) from error
 
 
+def own_id(document_id: str) -> str:
+    """The log's own id: an access document's _id has the application's name and a colon before it."""
+    return document_id.rpartition(":")[2]
+
+
 def score(findings: Findings, truth: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Insiders found and missed, and people flagged wrongly.
 
@@ -31,7 +36,7 @@ def score(findings: Findings, truth: Mapping[str, Any], names: Mapping[str, str]
             alert.name
             for person in findings.people
             for alert in person.alerts
-            if acts.intersection(alert.evidence_ids)
+            if acts.intersection(map(own_id, alert.evidence_ids))
             and (person.key in insider["employee_ids"] or person.employee.get("id") is None)
         }
         insiders.append(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import sync_hr
-from innerwatch.detection.engine import detect
-from innerwatch.directory import create_table
 from rich.table import Table
 
 import enrich_logs
+import sync_hr
+from innerwatch.detection.engine import detect
+from innerwatch.directory.dynamo import create_table
 from innerwatch.values import dig
 from innerwatch_cli import cluster, index_templates, local_aws, options, report
 from innerwatch_cli.console import err, out
@@ -76,19 +77,18 @@ def run_functions(url: str, namespace: str, logs: Path) -> None:
         "DIRECTORY_TABLE": TABLE,
         "FAILED_BUCKET": FAILED,
     }
+    for name in ("sync_hr", "enrich_logs"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # thousands of objects, each with a line of its own
     with local_aws.account(settings) as aws:
         create_table(TABLE)
         aws.announced_bucket(HR)
         aws.announced_bucket(LOGS)
         aws.bucket(FAILED)
-        aws.upload(HR, logs / "hr")
-        aws.drain(HR, sync_hr.handler, "sync_hr")
-        files = [path for name in ("cloudtrail", "app") for path in (logs / name).rglob("*.gz")]
-        with bar("Uploading", len(files)) as advance:
+        aws.deliver(HR, logs / "hr", sync_hr.handler, "sync_hr")
+        count = sum(1 for name in ("cloudtrail", "app") for _ in (logs / name).rglob("*.gz"))
+        with bar("Enriching", count) as advance:
             for name in ("cloudtrail", "app"):
-                aws.upload(LOGS, logs / name, advance)
-        with bar("Enriching", len(files)) as advance:
-            aws.drain(LOGS, enrich_logs.handler, "enrich_logs", lambda count: [advance() for _ in range(count)])
+                aws.deliver(LOGS, logs / name, enrich_logs.handler, "enrich_logs", advance)
 
 
 def employee_names(feed: Path) -> dict[str, str]:

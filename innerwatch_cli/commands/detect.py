@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import click
-from innerwatch.detection.engine import detect as run
 
+from innerwatch.detection.engine import detect as run
 from innerwatch_cli import cluster, index_templates, options
 from innerwatch_cli.console import err, out
 from innerwatch_cli.paths import RULES
@@ -21,4 +21,4 @@ def detect(paths: tuple[Path, ...], namespace: str) -> None:
     index_templates.install(es)
     with err.status("Running the detection rules …"), cluster.errors(es):
         found = run(es, rules, namespace=namespace)
-    out.print(found)
+    out.print(str(found), markup=False)

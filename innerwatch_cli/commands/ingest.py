@@ -34,8 +34,10 @@ def ingest(paths: tuple[Path, ...], feeds: tuple[Path, ...], namespace: str) -> 
         for path in names:
             documents = pipeline.enriched(pipeline.read(files.chunks(path), str(path)), people, namespace)
             with cluster.errors(es):
-                total.add(pipeline.index(documents, es, namespace, problems.keep, deadline=time.monotonic() + PATIENCE))
-            advance()
+                deadline = time.monotonic() + PATIENCE
+                for counts in pipeline.index(documents, es, namespace, problems.keep, deadline=deadline).values():
+                    total.add(counts)
+            advance(1)
     if total.indexed + total.duplicate or not problems.count:
         out.print(
             f"{total.read} events read: {total.indexed} indexed, {total.duplicate} duplicates, "

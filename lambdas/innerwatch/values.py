@@ -78,6 +78,10 @@ class Employee:
     shift: str = ""  # "Mon-Fri 09:00-17:30": the working hours in that time zone; empty: not known
     identifiers: tuple[str, ...] = ()  # as in Evidence: every account by which this person is known
 
+    def __hash__(self) -> int:
+        """Of the id alone: facts are keys of caches that are asked for every event, and a person has few of them."""
+        return hash(self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -86,6 +90,72 @@ class Fact:
     employee: Employee
     valid_from: int
     recorded_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one row of an HR feed states of one person. What it does not name stays as it was."""
+
+    line: int
+    employee_id: str  # empty: the person who has the e-mail address in `attributes`
+    attributes: Mapping[str, str]  # by the names of Employee's fields; an empty text states that there is none
+    accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # namespace → all identifiers of it
+    effective: str | int | None = None  # a day where the person works, or an instant; None: from the feed's own time
+    carried: bool = False  # holds on through facts already known of later times, where these did not change it
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one row of an owner map states: whose an identifier is, from a day or instant to another (not included)."""
+
+    line: int
+    identifier: str
+    employee_id: str
+    valid_from: str | int | None = None
+    valid_to: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be taken, and whom it is about as far as that could be read."""
+
+    line: int
+    reason: str
+    employee_id: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """An HR feed, read. `full`: it names everybody, so that whoever is missing has left."""
+
+    name: str
+    format: str
+    recorded_at: int
+    full: bool
+    rows: tuple[Change | Holding, ...]
+    bad: tuple[BadRow, ...]
+    digest: str  # SHA-256 of its bytes
+    largest_removal: float = 0.10  # share of the people employed; a full feed that lacks more is taken for broken
+    on_disk: bool = False  # no directory recorded it: its dated rows count as recorded on their own date
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What the owner maps said of one identifier, as known from `recorded_at` on: its holders over time."""
+
+    identifier: str
+    recorded_at: int
+    holders: tuple["Holder", ...]
+
+
+FOREVER = 10**14  # an instant beyond all others, in the year 5138
+
+
+class Holder(NamedTuple):
+    employee_id: str
+    start: int
+    end: int = FOREVER  # not included
 
 
 class Owner(NamedTuple):

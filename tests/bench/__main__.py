@@ -1,8 +1,8 @@
 """`make bench`: speed as ratios to a limit measured in the same run; never a verdict on seconds."""
 
-from tests.bench import enrichment
+from tests.bench import authoring, compiling, enrichment
 
-BENCHES = {"enrichment": enrichment.run}
+BENCHES = {"enrichment": enrichment.run, "authoring": authoring.run, "compiling": compiling.run}
 
 
 def main() -> None:

@@ -93,7 +93,7 @@ def test_each_item_ends_as_its_status_says(server: tuple[str, type[Scripted]]) -
 def test_only_what_was_too_much_is_sent_again(server: tuple[str, type[Scripted]]) -> None:
     url, handler = server
     handler.script = [answer(b=429, c=503), answer(c=429), answer()]
-    assert create(url, "a", "b", "c") == elastic.Outcome(3, 0, [])
+    assert create(url, "a", "b", "c") == elastic.Outcome(["indexed"] * 3)
     assert handler.received == [["a", "b", "c"], ["b", "c"], ["c"]]
 
 
@@ -106,7 +106,7 @@ def test_a_whole_request_refused_for_load_is_sent_again(server: tuple[str, type[
 def test_a_lost_answer_does_not_turn_our_own_work_into_duplicates(server: tuple[str, type[Scripted]]) -> None:
     url, handler = server
     handler.script = [lambda ids: None, answer(a=409, b=409)]
-    assert create(url, "a", "b") == elastic.Outcome(2, 0, [])
+    assert create(url, "a", "b") == elastic.Outcome(["indexed"] * 2)
 
 
 def test_time_that_runs_out_loses_nothing_silently(server: tuple[str, type[Scripted]]) -> None:

@@ -58,3 +58,14 @@ def test_a_service_is_no_person_whatever_else_the_event_says() -> None:
 
 def test_an_event_that_names_nobody_is_not_an_unknown_person() -> None:
     assert not resolve(Actor(), Known(), 0).person
+
+
+def test_an_owner_map_that_does_not_know_a_role_leaves_its_session_name_to_be_guessed() -> None:
+    found = resolve(actor(owner="some-role", session_name="ana"), Known(ana="e-1"), 0)
+    assert (found.employee_id, found.method, found.confidence) == ("e-1", "session_name", "guessed")
+    assert not resolve(actor(owner="some-role"), Known(ana="e-1"), 0).person
+
+
+def test_the_owner_of_an_agents_role_beats_the_name_of_its_session() -> None:
+    found = resolve(actor(owner="agent-role", session_name="ana"), Known(**{"agent-role": "e-2", "ana": "e-1"}), 0)
+    assert (found.employee_id, found.method, found.confidence) == ("e-2", "owner", "asserted")

@@ -13,10 +13,10 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerwatch.splitting import Corrupt
 
 from innerwatch import intake
 from innerwatch.intake import ObjectRef, decompress, objects
+from innerwatch.splitting import Corrupt
 from innerwatch.values import Origin
 
 # --- Notifications ---------------------------------------------------------------------------------------------------

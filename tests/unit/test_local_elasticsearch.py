@@ -67,6 +67,20 @@ def test_a_damaged_state_file_is_no_node(home: Home, content: str) -> None:
         assert state.read(home) is None
 
 
+def test_a_new_node_never_holds_the_lock_beside_the_state_of_an_earlier_one(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.state.write_text(json.dumps({"pid": 1, "url": "http://127.0.0.1:9200"}))
+
+    def popen(*_: object, **__: object) -> None:
+        assert not home.state.exists()
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("subprocess.Popen", popen)
+    with pytest.raises(BlockingIOError):
+        process.launch(home, "512m")
+
+
 def test_two_processes_cannot_both_be_the_node(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "PROBE_PATIENCE", 0.05)
     with state.running(home, 1), pytest.raises(BlockingIOError), state.running(home, 2):
@@ -281,27 +295,36 @@ def test_last_words(tmp_path: Path, log: str, words: str) -> None:
 # The startup cache
 
 
-def test_the_jvm_learns_once_and_then_uses_what_it_learned(tmp_path: Path) -> None:
-    cache = StartupCache(tmp_path, [tmp_path / "a.jar"], "25")
+def test_the_jvm_learns_once_and_uses_it_until_a_jar_changes(tmp_path: Path) -> None:
+    jar = tmp_path / "a.jar"
+    jar.write_bytes(CONTENT)
+    cache = StartupCache(tmp_path, [jar])
     assert cache.options()[0] == f"-XX:AOTCacheOutput={cache.recording}"
     cache.keep()  # the JVM wrote nothing: no cache
-    assert cache.options()[0].startswith("-XX:AOTCacheOutput=")
+    assert cache.wanted()
     cache.recording.write_text("learned")
     cache.keep()
-    assert StartupCache(tmp_path, [tmp_path / "a.jar"], "25").options()[0] == f"-XX:AOTCache={cache.path}"
-    assert StartupCache(tmp_path, [tmp_path / "b.jar"], "25").options()[0].startswith("-XX:AOTCacheOutput=")
-    assert StartupCache(tmp_path, [tmp_path / "a.jar"], "26").options()[0].startswith("-XX:AOTCacheOutput=")
+    assert StartupCache(tmp_path, [jar]).options()[0] == f"-XX:AOTCache={cache.path}"
+    os.utime(jar, (1, 1))
+    assert StartupCache(tmp_path, [jar]).options()[0].startswith("-XX:AOTCacheOutput=")
 
 
-def test_old_startup_caches_do_not_pile_up(tmp_path: Path) -> None:
+def test_old_startup_caches_and_recordings_of_killed_nodes_do_not_pile_up(tmp_path: Path) -> None:
+    jar = tmp_path / "a.jar"
     for number in range(4):
-        cache = StartupCache(tmp_path, [], str(number))
+        jar.write_bytes(b"x" * number)
+        (tmp_path / "0123456789abcdef.4711.recording.config").touch()
+        cache = StartupCache(tmp_path, [jar])
         cache.options()
         cache.recording.touch()
         os.utime(cache.recording, (number, number))
         cache.keep()
-    assert {path.stat().st_mtime for path in tmp_path.iterdir()} == {2, 3}
+    assert {path.stat().st_mtime for path in tmp_path.iterdir() if path != jar} == {2, 3}
 
 
 def test_a_path_that_is_not_ascii_goes_without_a_startup_cache(tmp_path: Path) -> None:
-    assert StartupCache(tmp_path, [tmp_path / "jürgen" / "a.jar"], "25").options() == []
+    folder = tmp_path / "jürgen"
+    folder.mkdir()
+    cache = StartupCache(folder, [])
+    assert cache.options() == []
+    assert not cache.wanted()

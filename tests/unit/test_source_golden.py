@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerwatch.splitting import SPLITTERS
 
 from innerwatch import sources
 from innerwatch.sources.mapped import Mapping
+from innerwatch.splitting import SPLITTERS
 from innerwatch.values import Event, Origin, SetAside
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerwatch.splitting import SPLITTERS
 
 from innerwatch import fields, sources
 from innerwatch.reading import RAW_KEPT
 from innerwatch.sources.mapped import Mapping
+from innerwatch.splitting import SPLITTERS
 from innerwatch.values import Event, Origin, SetAside
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -143,7 +143,7 @@ WORDS = (
 @pytest.mark.parametrize(("name", "parse"), PARSERS, ids=[name for name, _ in PARSERS])
 def test_no_damaged_record_makes_a_parser_raise(name: str, parse: Parse) -> None:
     """Golden records, cut and spliced at random places, always the same ones."""
-    chance = random.Random(name)  # noqa: S311 not for secrets
+    chance = random.Random(name)
     for record in golden_records(name):
         for _ in range(200):
             start, end = sorted(chance.randrange(len(record) + 1) for _ in range(2))

@@ -1,0 +1,240 @@
+"""`<rule>.cases.json`: raw log records, the people behind them, and whether the rule must match.
+
+    {"employees": [{…HR columns…}], "cases": [{"name": "…", "match": true, "events": [{…raw record…}, …]}]}
+
+An event is a log record as its source writes it: a JSON object, or text for sources that write lines.
+"""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from innerwatch import sources
+from innerwatch.directory import Directory, MemoryStore, in_memory
+from innerwatch.errors import UserError
+from innerwatch.hr import people, read_feed
+from innerwatch.hr.mapping import Mapping
+from innerwatch.values import Event, Feed, Origin, SetAside
+from innerwatch_cli.authoring.header import kind
+from innerwatch_cli.authoring.suggest import did_you_mean, one_of
+from innerwatch_cli.sigma.loading import Document, Key
+
+KEYS = ("employees", "cases")
+CASE_KEYS = ("name", "match", "events")
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    match: bool
+    events: tuple[bytes, ...]  # records, as the source writes them
+    place: int  # in the file's list, from 0
+
+
+@dataclass(frozen=True)
+class Cases:
+    path: Path
+    employees: Feed | None
+    cases: tuple[Case, ...]
+
+    def parsed(self, case: Case) -> list[Event]:
+        """The case's events in the order of the file."""
+        found = [parse(record, self.path, place) for place, record in enumerate(case.events, 1)]
+        return [event for event in found if isinstance(event, Event)]
+
+    def line(self, case: Case) -> int | None:
+        """Where a case stands in the file; looked up when it is asked for, since that takes longer than running it."""
+        return _File(self.path).line("cases", case.place)
+
+    def directory(self) -> Directory:
+        """Of the people in the file: everybody else is unknown."""
+        return in_memory([self.employees]) if self.employees else Directory(MemoryStore())
+
+
+def path_for(rule: Path) -> Path:
+    return rule.with_name(f"{rule.stem}.cases.json")
+
+
+def load(rule: Path) -> Cases:
+    """The cases of a rule file. Raises the first UserError."""
+    file = _File(path_for(rule))
+    for problem in file.problems():
+        raise problem
+    return Cases(
+        file.path,
+        feed(file.value.get("employees") or [], file.path),
+        tuple(
+            Case(case["name"], case["match"], tuple(record(event) for event in case["events"]), place)
+            for place, case in enumerate(file.value["cases"])
+        ),
+    )
+
+
+def problems(rule: Path) -> Iterator[UserError]:
+    """All that is wrong with the cases of a rule file."""
+    try:
+        yield from _File(path_for(rule)).problems()
+    except UserError as error:
+        yield error
+
+
+def record(event: Any) -> bytes:
+    return event.encode() if isinstance(event, str) else msgspec.json.encode(event)
+
+
+def parse(data: bytes, path: Path, place: int) -> Event | SetAside:
+    """One record by the source that recognises it."""
+    origin = Origin(path.name, place)
+    try:
+        source = sources.recognise(path.name, data)
+    except sources.NotEventsError as error:
+        return SetAside(origin, str(error))
+    parsed = source.parse(data, origin) if source else None
+    return parsed or SetAside(origin, "no log source recognises this record")
+
+
+def feed(rows: Sequence[dict[str, Any]], path: Path) -> Feed | None:
+    """The people as an HR feed in CSV, which is read as every other. Raises UserError."""
+    if not rows:
+        return None
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
+    writer.writeheader()
+    writer.writerows(rows)
+    return read_feed(text.getvalue().encode(), str(path), int(time.time() * 1000), Mapping(format="table"))
+
+
+class _File:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.text = path.read_text("utf-8")
+        except FileNotFoundError:
+            raise UserError(
+                "the rule has no cases",
+                "expected this file, with at least one case that must match and one that must not",
+                path=path,
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"cannot be read: {error}", "expected JSON in UTF-8", path=path) from error
+        try:
+            self.value: Any = json.loads(self.text)
+        except json.JSONDecodeError as error:
+            what = f"no JSON: {error.msg[0].lower()}{error.msg[1:]}"
+            raise UserError(what, REMEDY, path=path, line=error.lineno, column=error.colno) from error
+        except RecursionError as error:
+            raise UserError("no JSON: nested too deeply", REMEDY, path=path) from error
+
+    @cached_property
+    def document(self) -> Document | None:
+        """For lines and columns: JSON is YAML, but for tabs and a few escapes."""
+        try:
+            node = yaml.compose(self.text.replace("\t", " "), yaml.CSafeLoader)
+        except yaml.YAMLError:
+            return None
+        return Document(self.path, self.value, node) if isinstance(node, yaml.MappingNode) else None
+
+    def problem(self, what: str, expected: str, *keys: Key, key: bool = False) -> UserError:
+        if self.document is None:
+            return UserError(what, expected, path=self.path)
+        return self.document.problem(what, expected, *keys, key=key)
+
+    def line(self, *keys: Key) -> int | None:
+        return self.document.place(*keys)[0] if self.document else None
+
+    def problems(self) -> Iterator[UserError]:
+        if not isinstance(self.value, dict):
+            yield UserError(f"the file holds {kind(self.value)}", REMEDY, path=self.path, line=1)
+            return
+        for name in self.value:
+            if name not in KEYS:
+                yield self.problem(f"there is no key {name!r}", did_you_mean(name, KEYS, one_of(KEYS)), name, key=True)
+        yield from self._employees(self.value.get("employees", []))
+        cases = self.value.get("cases")
+        if not isinstance(cases, list):
+            yield self.problem("the file has no list of cases", REMEDY, "cases")
+            return
+        for place, case in enumerate(cases):
+            yield from self._case(case, "cases", place)
+        yield from self._as_a_whole([case for case in cases if isinstance(case, dict)])
+
+    def _as_a_whole(self, cases: list[dict[str, Any]]) -> Iterator[UserError]:
+        for wanted, what in ((True, "must match"), (False, "must not match, a near miss")):
+            if not any(case.get("match") is wanted for case in cases):
+                yield self.problem(
+                    f"no case {what}", f'expected one with "match": {json.dumps(wanted)}', "cases", key=True
+                )
+        names: set[str] = set()
+        for place, case in enumerate(cases):
+            name = case.get("name")
+            if isinstance(name, str) and name in names:
+                yield self.problem(f"two cases are named {name!r}", "expected another name", "cases", place, "name")
+            elif isinstance(name, str):
+                names.add(name)
+
+    def _employees(self, rows: Any) -> Iterator[UserError]:
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            yield self.problem("employees is no list of objects", "expected one object a person", "employees", key=True)
+            return
+        wrong = False
+        for place, row in enumerate(rows):
+            for name, value in row.items():
+                at: tuple[Key, ...] = ("employees", place, name)
+                if value is not None and not isinstance(value, str | int | float):
+                    wrong = True
+                    yield self.problem(
+                        f"{name} is {kind(value)}", "expected text, as an HR feed's column holds it", *at
+                    )
+                elif not people.known_columns([name]):
+                    remedy = did_you_mean(name, people.FIELDS, f"expected one of {', '.join(people.FIELDS)}")
+                    yield self.problem(f"{name!r} is no column of an HR feed that is read", remedy, *at, key=True)
+        if not wrong:
+            yield from self._people(rows)
+
+    def _people(self, rows: list[dict[str, Any]]) -> Iterator[UserError]:
+        """What the HR feed's own reader says."""
+        try:
+            read = feed(rows, self.path)
+        except UserError as error:
+            yield self.problem(error.what, error.expected, "employees", key=True)
+            return
+        for bad in read.bad if read else ():
+            what, _, expected = bad.reason.partition("; ")
+            yield self.problem(what, expected or "expected what an HR feed would hold", "employees", bad.line - 2)
+
+    def _case(self, case: Any, *at: Key) -> Iterator[UserError]:
+        if not isinstance(case, dict):
+            yield self.problem(f"a case is {kind(case)}", "expected an object with name, match and events", *at)
+            return
+        for name in case:
+            if name not in CASE_KEYS:
+                remedy = did_you_mean(name, CASE_KEYS, one_of(CASE_KEYS))
+                yield self.problem(f"a case has no key {name!r}", remedy, *at, name, key=True)
+        if not isinstance(case.get("name"), str) or not case["name"].strip():
+            yield self.problem("the case has no name", "expected what it shows, in a few words", *at, "name")
+        if not isinstance(case.get("match"), bool):
+            yield self.problem("the case does not say whether the rule matches", "expected true or false", *at, "match")
+        events = case.get("events")
+        if not isinstance(events, list) or not events:
+            yield self.problem("the case has no events", "expected a list of raw log records", *at, "events")
+            return
+        for place, event in enumerate(events):
+            if not isinstance(event, dict | str):
+                what = f"an event is {kind(event)}"
+                yield self.problem(what, "expected a raw log record", *at, "events", place)
+            elif isinstance(found := parse(record(event), self.path, place + 1), SetAside):
+                what = f"the event cannot be read: {found.reason}"
+                remedy = "" if ";" in found.reason else "expected a record as its log source writes it"
+                yield self.problem(what, remedy, *at, "events", place)
+
+
+REMEDY = 'expected {"employees": […], "cases": […]}'

@@ -1,0 +1,156 @@
+"""`innerwatch restamp`: a late correction of HR reaches the documents that are indexed already."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+from elasticsearch import Elasticsearch
+from elasticsearch.helpers import scan, streaming_bulk
+
+from innerwatch import elastic, instants
+from innerwatch.directory import Directory, DynamoStore
+from innerwatch.enrich import employee_fields
+from innerwatch.errors import UserError
+from innerwatch_cli import cluster, options
+from innerwatch_cli.console import err, out
+
+BATCH = 500  # documents of a bulk request
+
+DATASETS = ("aws.cloudtrail", "app.access")
+
+Hit = dict[str, Any]
+
+
+@click.command()
+@click.option("--employee", required=True, help="The employee's id, as HR has it.")
+@click.option("--from", "start", required=True, help="First day or instant: 2026-03-01, or 2026-03-01T09:15:00Z.")
+@click.option("--to", "end", default="", help="Day or instant before which to stop; the present, if left out.")
+@options.hr_feeds
+@click.option("--table", default="", help="The employee directory's DynamoDB table, in place of --hr.")
+@click.option("--dry-run", is_flag=True, help="Count what would change, and change nothing.")
+@options.namespace
+def restamp(
+    employee: str, start: str, end: str, feeds: tuple[Path, ...], table: str, dry_run: bool, namespace: str
+) -> None:
+    """Apply a late correction of HR to documents already indexed.
+
+    Stamps the events of one person anew with their job and employment as the directory now knows it. A document that
+    changes gets a new `event.ingested`, so that detection judges it again. Who acted stays as it was found; where that
+    is wrong, replay the logs.
+    """
+    since, until = instant(start, "--from"), instant(end, "--to") if end else None
+    people = directory(feeds, table)
+    if known(people, employee, since) is None:
+        raise UserError(f"no HR feed names employee {employee!r}", "expected an id as HR has it")
+    es = cluster.connect()
+    counts: Counter[str] = Counter()
+    with cluster.errors(es), err.status("Stamping documents anew …"):
+        hits = found(es, employee, since, until, namespace)
+        changes = changed(hits, people, employee, counts)
+        if dry_run:
+            for _ in changes:
+                pass
+        else:
+            write(es, changes, counts)
+            es.indices.refresh(index=indices(namespace), ignore_unavailable=True)
+    out.print(
+        f"{counts['read']} documents of {employee} read: {counts['changed'] - counts['conflicts']} "
+        f"{'would change' if dry_run else 'changed'}, {counts['read'] - counts['changed']} stay as they are"
+    )
+    if counts["conflicts"]:
+        err.print(f"{counts['conflicts']} documents were changed by others meanwhile; run it again", style="red")
+        sys.exit(2)
+
+
+def instant(text: str, option: str) -> int:
+    try:
+        if len(text) == len("2026-03-01"):
+            return instants.of(datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC))
+        return instants.from_rfc3339(text)
+    except ValueError:
+        raise UserError(f"{option} is {text!r}", "expected 2026-03-01 or 2026-03-01T09:15:00Z") from None
+
+
+def directory(feeds: Sequence[Path], table: str) -> Directory:
+    if bool(feeds) == bool(table):
+        raise UserError("either --hr or --table must be given", "expected an HR feed, or the directory's table")
+    from_feeds = options.directory(feeds)
+    if from_feeds is not None:
+        return from_feeds
+    with_aws = f"the table {table!r} cannot be read"
+    try:
+        return Directory(DynamoStore(boto3.resource("dynamodb").Table(table)))
+    except (BotoCoreError, ClientError) as error:
+        raise UserError(f"{with_aws}: {error}", "expected credentials, a region and the table's name") from error
+
+
+def known(people: Directory, employee: str, time: int) -> object:
+    try:
+        return people.state(employee, time)
+    except (BotoCoreError, ClientError) as error:
+        raise UserError(f"the directory cannot be read: {error}", "expected access to its table") from error
+
+
+def indices(namespace: str) -> str:
+    return ",".join(elastic.stream_name(dataset, namespace) for dataset in DATASETS)
+
+
+def found(es: Elasticsearch, employee: str, since: int, until: int | None, namespace: str) -> Iterator[Hit]:
+    """The person's documents in that time, each with the place and version that it had."""
+    times = {"gte": instants.iso(since), **({"lt": instants.iso(until)} if until is not None else {})}
+    query = {"bool": {"filter": [{"term": {"employee.id": employee}}, {"range": {"@timestamp": times}}]}}
+    yield from scan(
+        es,
+        index=indices(namespace),
+        query={"query": query, "seq_no_primary_term": True},
+        size=BATCH,
+        ignore_unavailable=True,
+        allow_no_indices=True,
+    )
+
+
+def changed(hits: Iterator[Hit], people: Directory, employee: str, counts: Counter[str]) -> Iterator[Hit]:
+    """Bulk actions for the documents whose person's fields change; they fail where a document changed since."""
+    for hit in hits:
+        counts["read"] += 1
+        if stamped_anew(hit["_source"], people, employee):
+            counts["changed"] += 1
+            yield {
+                "_op_type": "index",
+                "_index": hit["_index"],
+                "_id": hit["_id"],
+                "if_seq_no": hit["_seq_no"],
+                "if_primary_term": hit["_primary_term"],
+                "_source": hit["_source"],
+            }
+
+
+def stamped_anew(document: dict[str, Any], people: Directory, employee: str) -> bool:
+    """Whether the person's fields in the document changed. That the directory recorded the same anew is no change."""
+    time = instants.from_rfc3339(document["@timestamp"])
+    before = document["employee"]
+    fact = people.state(employee, time)
+    if fact is None or before["id"] != employee:  # Elasticsearch compares ids without regard to case
+        return False
+    after = {**employee_fields(fact, time), "resolution": before.get("resolution", {})}
+    if {**after, "as_of": None} == {**before, "as_of": None}:
+        return False
+    document["employee"] = after
+    document["event"]["ingested"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return True
+
+
+def write(es: Elasticsearch, changes: Iterator[Hit], counts: Counter[str]) -> None:
+    size = elastic.BATCH_BYTES
+    for done, item in streaming_bulk(es, changes, chunk_size=BATCH, max_chunk_bytes=size, raise_on_error=False):
+        result = item["index"]
+        if result["status"] == 409:
+            counts["conflicts"] += 1
+        elif not done:
+            raise UserError(f"Elasticsearch refused {result['_id']}: {result['error']}", "expected it to take it back")

@@ -1,0 +1,126 @@
+"""Lambda: HR feeds announced through SQS become facts of the employee directory.
+
+A feed that must be broken changes nothing: its message fails, is tried again, and ends in the dead-letter queue, from
+where it can be sent again once its mapping (`hr-mapping.yml` beside it) is mended. Logs and metrics hold no person.
+Feeds must be applied one at a time: the template gives this function a concurrency of one.
+"""
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
+
+from innerwatch import hr, instants
+from innerwatch.directory import DynamoStore, Report, apply_feed
+from innerwatch.errors import UserError
+from innerwatch.hr.mapping import NAMES, Mapping
+from innerwatch.intake import ObjectRef, objects
+from innerwatch.settings import Settings
+from innerwatch.values import BadRow
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ROWS_LOGGED = 100  # of the bad ones, each with its line
+
+logger = Logger(service="sync_hr")
+metrics = Metrics(namespace="Innerwatch", service="sync_hr")
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+class Parts:
+    """What a warm function keeps between invocations."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.s3: S3Client = boto3.client("s3")
+        self.store = DynamoStore(boto3.resource("dynamodb").Table(settings.directory_table))
+
+
+@cache
+def parts() -> Parts:
+    return Parts(Settings.from_env())
+
+
+def mapping_beside(s3: "S3Client", ref: ObjectRef) -> Mapping | None:
+    folder = ref.key.rpartition("/")[0]
+    for name in NAMES:
+        key = f"{folder}/{name}" if folder else name
+        try:
+            data = s3.get_object(Bucket=ref.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+        else:
+            return hr.load_mapping(data, f"s3://{ref.bucket}/{key}")
+    return None
+
+
+def sync_object(ref: ObjectRef) -> Report | None:
+    """Applies one feed; None for a mapping file, which counts from the next feed on."""
+    if ref.key.rpartition("/")[2] in NAMES:
+        return None
+    own = parts()
+    version = {"VersionId": ref.version} if ref.version else {}
+    answer = own.s3.get_object(Bucket=ref.bucket, Key=ref.key, **version)  # type: ignore[arg-type]  # ** of a dict
+    # When S3 took it, not when we see it: a message that comes twice, or late, says the same.
+    recorded_at = instants.of(answer["LastModified"])
+    with answer["Body"] as body:
+        data = body.read()
+    name = f"s3://{ref.bucket}/{ref.key}"
+    return apply_feed(own.store, hr.read_feed(data, name, recorded_at, mapping_beside(own.s3, ref)))
+
+
+def without_values(reason: str) -> str:
+    """A bad row's reason as it may be logged: what the row held is somebody's data."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"", "…", reason)
+
+
+def report_on(ref: ObjectRef, report: Report) -> None:
+    rows: list[BadRow] = report.bad[:ROWS_LOGGED]
+    logger.info(
+        "feed applied before" if report.repeated else "feed applied",
+        extra={
+            "key": ref.key,
+            "people": {
+                "new": report.new,
+                "changed": report.changed,
+                "unchanged": report.unchanged,
+                "left": report.left,
+            },
+            "identifiers": report.identifiers,
+            "bad_rows": len(report.bad),
+            "bad": [{"line": row.line, "reason": without_values(row.reason)} for row in rows],
+        },
+    )
+    metrics.add_metric(name="FeedsApplied", unit=MetricUnit.Count, value=0 if report.repeated else 1)
+    metrics.add_metric(name="BadRows", unit=MetricUnit.Count, value=len(report.bad))
+    metrics.add_metric(name="PeopleLeft", unit=MetricUnit.Count, value=report.left)
+
+
+def sync_message(record: SQSRecord) -> None:
+    for ref in objects(record.body):
+        try:
+            report = sync_object(ref)
+        except UserError as error:
+            logger.error("feed refused", extra={"key": ref.key, "reason": without_values(str(error))})
+            metrics.add_metric(name="FeedsRefused", unit=MetricUnit.Count, value=1)
+            raise
+        if report is not None:
+            report_on(ref, report)
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    metrics.add_metric(name="Messages", unit=MetricUnit.Count, value=len(event["Records"]))
+    # A queue does not keep the order; where one batch holds several feeds, the older goes first.
+    event["Records"].sort(key=lambda record: record["attributes"].get("SentTimestamp", ""))
+    return dict(
+        process_partial_response(event=event, record_handler=sync_message, processor=processor, context=context)
+    )
