@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from innerwatch.customers import CustomerObjects
 from innerwatch.directory import Directory, Report, in_memory
 from innerwatch.hr import load_feed
 from innerwatch.settings import checked_namespace
@@ -25,6 +26,17 @@ def hr_feeds(command: Command) -> Command:
         type=PATH,
         multiple=True,
         help="HR feed or owner map, oldest first; may be given several times.",
+    )(command)
+
+
+def customer_objects(command: Command) -> Command:
+    return click.option(
+        "--customer-objects",
+        "patterns",
+        multiple=True,
+        metavar="REGEX",
+        callback=lambda _context, _option, value: CustomerObjects(value) if value else None,
+        help="Of bucket/key, with a group (?P<customer>…): whose data an S3 object holds.",
     )(command)
 
 

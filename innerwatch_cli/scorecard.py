@@ -26,7 +26,8 @@ def score(findings: Findings, truth: Mapping[str, Any], names: Mapping[str, str]
     """Insiders found and missed, and people flagged wrongly.
 
     An insider is found when an alert about one of those planted holds at least one of their malicious acts as
-    evidence; anybody else who has an alert is flagged wrongly. `names` maps employee ids to names.
+    evidence; any other person who has an alert is flagged wrongly. The root user and services are no
+    person: their alerts stand apart. `names` maps employee ids to names.
     """
     planted = {employee for insider in truth["insiders"] for employee in insider["employee_ids"]}
     insiders = []
@@ -50,14 +51,19 @@ def score(findings: Findings, truth: Mapping[str, Any], names: Mapping[str, str]
             }
         )
     alike = {person: kind["kind"] for kind in truth["look_alikes"] for person in kind["employee_ids"]}
-    wrong = [
+    others = [
         {
             "id": person.key,
             "name": person.name,
             "rules": sorted({alert.name for alert in person.alerts}),
             "look_alike": alike.get(person.key),
+            "person": bool(person.employee.get("id") or person.employee.get("status")),
         }
         for person in findings.people
         if person.key not in planted
     ]
-    return {"insiders": insiders, "wrong": wrong}
+    return {
+        "insiders": insiders,
+        "wrong": [other for other in others if other["person"]],
+        "no_person": [other for other in others if not other["person"]],
+    }

@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from innerwatch import elastic, pipeline
+from innerwatch.customers import CustomerObjects
 from innerwatch.directory import Directory, DynamoStore
 from innerwatch.failed import FailedStore
 from innerwatch.intake import ObjectRef, cloudwatch_logs, kinesis, objects
@@ -41,6 +42,7 @@ class Parts:
         self.settings = settings
         self.s3: S3Client = boto3.client("s3")
         self.people = Directory(DynamoStore(boto3.resource("dynamodb").Table(settings.directory_table)))
+        self.customers = CustomerObjects(settings.customer_objects) if settings.customer_objects else None
         self.failed = FailedStore(self.s3, settings.failed_bucket)
         api_key = str(parameters.get_secret(settings.elasticsearch_secret)) if settings.elasticsearch_secret else None
         self.es: Elasticsearch = elastic.client(settings.elasticsearch_url, api_key)
@@ -66,7 +68,7 @@ def object_events(ref: ObjectRef) -> Iterator[Event | SetAside]:
 def index(events: Iterable[Event | SetAside], deadline: float) -> None:
     own = parts()
     namespace = own.settings.namespace
-    documents = pipeline.enriched(events, own.people, namespace)
+    documents = pipeline.enriched(events, own.people, namespace, own.customers)
     counts = pipeline.index(documents, own.es, namespace, own.failed.keep, deadline=deadline)
     for uri, count in counts.items():
         logger.info("enriched", extra={"origin": uri, "counts": asdict(count)})

@@ -27,6 +27,8 @@ from innerwatch_cli.sigma import compile_rules
 from innerwatch_cli.simulate import simulate
 
 LOGS, HR, FAILED, TABLE = "innerwatch-demo-logs", "innerwatch-demo-hr", "innerwatch-demo-failed", "directory"
+# The simulated company keeps one customer's data in one object, under the customer's id.
+CUSTOMER_OBJECTS = r"[^/]+/customers/(?P<customer>C-\d+)/"
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 
 
@@ -76,6 +78,7 @@ def run_functions(url: str, namespace: str, logs: Path) -> None:
         "NAMESPACE": namespace,
         "DIRECTORY_TABLE": TABLE,
         "FAILED_BUCKET": FAILED,
+        "CUSTOMER_OBJECTS": json.dumps([CUSTOMER_OBJECTS]),
     }
     for name in ("sync_hr", "enrich_logs"):
         logging.getLogger(name).setLevel(logging.WARNING)  # thousands of objects, each with a line of its own
@@ -137,6 +140,8 @@ def show(findings: Findings, scorecard: dict[str, Any]) -> None:
     for person in scorecard["wrong"]:
         alike = f" (an innocent look-alike: {person['look_alike']})" if person["look_alike"] else ""
         out.print(f"  {person['name']}{alike}: {'; '.join(person['rules'])}")
+    for account in scorecard["no_person"]:
+        out.print(f"[bold]An account that is no person:[/] {account['name']}: {'; '.join(account['rules'])}")
 
 
 def summary(findings: Findings, scorecard: dict[str, Any], page: Path) -> dict[str, Any]:
@@ -158,5 +163,6 @@ def summary(findings: Findings, scorecard: dict[str, Any], page: Path) -> dict[s
         ],
         "insiders": scorecard["insiders"],
         "flagged_wrongly": scorecard["wrong"],
+        "no_person": scorecard["no_person"],
         "report": str(page),
     }

@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from innerwatch import pipeline
+from innerwatch.customers import CustomerObjects
 from innerwatch.values import Counts
 from innerwatch_cli import cluster, files, index_templates, options
+from innerwatch_cli.actors import Actors
 from innerwatch_cli.console import err, out
 from innerwatch_cli.problems import Problems
 from innerwatch_cli.progress import bar
@@ -18,8 +20,9 @@ PATIENCE = 300.0  # seconds for one file's documents, retries included
 @click.command()
 @click.argument("paths", type=options.PATH, nargs=-1, required=True, metavar="FILES...")
 @options.hr_feeds
+@options.customer_objects
 @options.namespace
-def ingest(paths: tuple[Path, ...], feeds: tuple[Path, ...], namespace: str) -> None:
+def ingest(paths: tuple[Path, ...], feeds: tuple[Path, ...], patterns: CustomerObjects | None, namespace: str) -> None:
     """Index the events of FILES, each stamped with its person and job; a second time adds none.
 
     FILES are logs as their sources write them, gzip or zstd or plain, or folders of them. They go to the cluster at
@@ -29,19 +32,21 @@ def ingest(paths: tuple[Path, ...], feeds: tuple[Path, ...], namespace: str) -> 
     people = options.directory(feeds)
     es = cluster.connect(start_local=True)
     index_templates.install(es)
-    total, problems = Counts(), Problems()
+    total, problems, actors = Counts(), Problems(), Actors()
     with bar("Ingesting", len(names)) as advance:
         for path in names:
-            documents = pipeline.enriched(pipeline.read(files.chunks(path), str(path)), people, namespace)
+            documents = pipeline.enriched(pipeline.read(files.chunks(path), str(path)), people, namespace, patterns)
             with cluster.errors(es):
                 deadline = time.monotonic() + PATIENCE
-                for counts in pipeline.index(documents, es, namespace, problems.keep, deadline=deadline).values():
+                for counts in pipeline.index(
+                    actors.seen(documents), es, namespace, problems.keep, deadline=deadline
+                ).values():
                     total.add(counts)
             advance(1)
     if total.indexed + total.duplicate or not problems.count:
         out.print(
             f"{total.read} events read: {total.indexed} indexed, {total.duplicate} duplicates, "
-            f"{total.set_aside} set aside"
+            f"{total.set_aside} set aside\n{actors}"
         )
     if not total.read:
         err.print("the files hold no event", style="yellow")

@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 from innerwatch_cli.report.findings import Person, level
 
-WIDTH, LABELS, RIGHT = 1000, 250, 16
+WIDTH, LABELS, RIGHT = 1080, 300, 16
 BARS, ROW = 64, 24
 ROWS = 12  # alerts of one rule share a row; more rules than this are drawn in the last
 
@@ -32,7 +32,7 @@ def svg(person: Person) -> Markup:
     ]
     for place, (name, marks) in enumerate(list(rows.items())[:ROWS]):
         y = BARS + 28 + place * ROW + ROW / 2
-        short = name if len(name) <= 40 else name[:39] + "…"
+        short = name if len(name) <= 44 else name[:43] + "…"
         parts.append(
             f'<text x="{LABELS - 10}" y="{y + 4}" text-anchor="end"><title>{escape(name)}</title>{escape(short)}</text>'
         )

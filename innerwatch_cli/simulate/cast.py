@@ -251,7 +251,7 @@ PARTS = (
     _Part("new_hire", is_agent, _is_new, _monthly(0.012)),
     _Part("on_leave", is_agent, _goes_on_leave, _one_in(150)),
     _Part("leaver_innocent", _is_engineer, _resigns, _one_in(250)),
-    _Part("quarterly_report", _is_analyst, _as_ever, _one_in(500)),
+    _Part("quarterly_report", lambda job, _: job.role in ANALYSTS, _as_ever, _one_in(500)),
     _Part("leaver_innocent", is_agent, _resigns, _monthly(0.01)),
     _Part("role_change", is_agent, _changes_role, _one_in(250)),
     _Part("promotion", lambda job, _: job.role == AGENTS[0] and job.shift.full_time, _is_promoted, _one_in(120)),

@@ -365,7 +365,7 @@ def access_key(rng: Random) -> str:
 def _agents(members: Sequence[Person], rng: Random, period: Period) -> list[Agent]:
     """Two old programs that still run with an IAM user's key."""
     wanted = (
-        ("svc-nightly-report", "Data Engineer", "Data Analyst"),
+        ("svc-nightly-report", "Data Engineer", "Data Manager"),
         ("svc-inventory", "Site Reliability Engineer", ""),
     )
     return [

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from innerwatch import identity
+from innerwatch.customers import CustomerObjects
 from innerwatch.directory import employment
 from innerwatch.fields import ECS_VERSION
 from innerwatch.values import Event, Fact, Owner
@@ -41,7 +42,9 @@ def employee_fields(fact: Fact, time: int) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 
 
-def stamp(event: Event, people: People | None, namespace: str) -> dict[str, Any]:
+def stamp(
+    event: Event, people: People | None, namespace: str, customers: CustomerObjects | None = None
+) -> dict[str, Any]:
     """The document to index: the event's own, with `employee.*`, its data stream and its place of origin.
 
     Without a directory (`people` is None) the resolution says only what the evidence is, since no HR feed was given.
@@ -51,6 +54,8 @@ def stamp(event: Event, people: People | None, namespace: str) -> dict[str, Any]
     document["employee"] = _employee(event, people)
     document["ecs"] = {"version": ECS_VERSION}
     document["data_stream"] = {"type": "logs", "dataset": event.dataset, "namespace": namespace}
+    if customers is not None:
+        customers.add(document)
     document["log"] = {"file": {"path": event.origin.uri}, "offset": event.origin.position}
     return document
 

@@ -10,6 +10,7 @@ from typing import TypeGuard
 from elasticsearch import Elasticsearch
 
 from innerwatch import elastic, sources
+from innerwatch.customers import CustomerObjects
 from innerwatch.enrich import People, stamp
 from innerwatch.intake import decompress
 from innerwatch.splitting import SPLITTERS, Corrupt
@@ -92,14 +93,17 @@ SPLIT_BY_FIRST = {b"{": "json", b"[": "json", b"#": "w3c"}
 
 
 def enriched(
-    items: Iterable[Event | SetAside], people: People | None, namespace: str
+    items: Iterable[Event | SetAside],
+    people: People | None,
+    namespace: str,
+    customers: CustomerObjects | None = None,
 ) -> Iterator[elastic.Item | SetAside]:
     """Every event as the document that is indexed, but for `event.ingested`."""
     for item in items:
         if isinstance(item, SetAside):
             yield item
         else:
-            yield elastic.Item(item.id, item.dataset, stamp(item, people, namespace), item.origin)
+            yield elastic.Item(item.id, item.dataset, stamp(item, people, namespace, customers), item.origin)
 
 
 def index(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+import msgspec
+
 from innerwatch.errors import UserError
 
 # Elastic's rule for the parts of a data stream's name:
@@ -28,6 +30,7 @@ class Settings:
     elasticsearch_secret: str = ""  # Secrets Manager id of the writer's API key; empty: the cluster asks for none
     namespace: str = "innerwatch"
     directory_table: str = ""
+    customer_objects: tuple[str, ...] = ()  # patterns, see innerwatch.customers
     failed_bucket: str = ""  # where records that were set aside go, with their reason
 
     @classmethod
@@ -40,5 +43,13 @@ class Settings:
             elasticsearch_secret=env.get("ELASTICSEARCH_SECRET", ""),
             namespace=checked_namespace(env.get("NAMESPACE", "innerwatch")),
             directory_table=env.get("DIRECTORY_TABLE", ""),
+            customer_objects=_texts("CUSTOMER_OBJECTS", env.get("CUSTOMER_OBJECTS", "[]")),
             failed_bucket=env.get("FAILED_BUCKET", ""),
         )
+
+
+def _texts(name: str, value: str) -> tuple[str, ...]:
+    try:
+        return msgspec.json.decode(value, type=tuple[str, ...])
+    except msgspec.DecodeError as error:
+        raise UserError(f"{name} is {value[:80]!r}: {error}", "expected a JSON list of texts") from error

@@ -11,8 +11,7 @@ import re
 
 from innerwatch import ids, reading
 from innerwatch.reading import UnfitError, set_aside
-from innerwatch.sources.cloudtrail import limits, signin
-from innerwatch.sources.cloudtrail.document import document
+from innerwatch.sources.cloudtrail import document, limits, signin
 from innerwatch.sources.cloudtrail.identity import NOBODY, caller
 from innerwatch.sources.cloudtrail.record import read
 from innerwatch.sources.cloudtrail.times import instant
@@ -56,7 +55,7 @@ def _event(record: bytes, origin: Origin) -> Event:
     outcome = signin.outcome(entry)
     if outcome == "failure" and entry.event_source == signin.SERVICE:
         who = signin.without_mistyped_name(entry, other, who)
-    found = document(entry, who, outcome, other)
+    found = document.build(entry, who, outcome, other)
     found["@timestamp"] = timestamp
     limits.check(record, found)
     own_id = entry.event_id or ""

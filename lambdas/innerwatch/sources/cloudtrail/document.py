@@ -17,7 +17,7 @@ UNCATEGORISED = Category([], ["info"])
 TLS_VERSION = re.compile(r"(\w+?)v([\d.]+)", re.ASCII)
 
 
-def document(entry: Record, who: Caller, outcome: str, other: dict[str, Any]) -> dict[str, Any]:
+def build(entry: Record, who: Caller, outcome: str, other: dict[str, Any]) -> dict[str, Any]:
     event = dict(_event_fields(entry.event_name, entry.event_source, outcome))
     if entry.event_id:
         event["id"] = entry.event_id
