@@ -34,19 +34,24 @@ class Day(NamedTuple):
     tenure_days: int | None
 
 
+def day(employee: Employee, time: int) -> Day:
+    """What holds on the person's own day of that instant."""
+    return _day(employee, _local(employee.time_zone, time) // DAY)
+
+
 def status_at(employee: Employee, time: int) -> str:
     """pre_hire, active, leave, notice or terminated. A date, where HR gave one, says more than the feed's status."""
-    return _day(employee, _local(employee.time_zone, time) // DAY).status
+    return day(employee, time).status
 
 
 def days_to_exit(employee: Employee, time: int) -> int | None:
     """Days until the last day, negative after it; None while none is known."""
-    return _day(employee, _local(employee.time_zone, time) // DAY).days_to_exit
+    return day(employee, time).days_to_exit
 
 
 def tenure_days(employee: Employee, time: int) -> int | None:
     """Days since the first day; None before it, or where it is not known."""
-    return _day(employee, _local(employee.time_zone, time) // DAY).tenure_days
+    return day(employee, time).tenure_days
 
 
 def on_shift(employee: Employee, time: int) -> bool | None:
