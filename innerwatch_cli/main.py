@@ -1,5 +1,6 @@
 """The entry point: finds the command, and turns every error that a user can mend into one line and exit code 2."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -48,10 +49,21 @@ def cli() -> None:
 
 def main() -> None:
     try:
-        cli()
+        sys.exit(cli(standalone_mode=False))
     except UserError as error:
         err.print(str(error), style="red", markup=False)
         sys.exit(2)
+    except click.ClickException as error:  # a wrong option or argument
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "innerwatch"
+        text = " ".join(error.format_message().split())
+        err.print(f"{where}: {text} See `{where} --help`.", style="red", markup=False)
+        sys.exit(2)
+    except click.Abort:
+        err.print("interrupted", style="red")
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read our output has enough of it, as in `innerwatch enrich … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

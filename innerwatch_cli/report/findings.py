@@ -32,7 +32,12 @@ class Alert:
 
     @property
     def reason(self) -> str:
-        return str(dig(self.document, "innerwatch.alert.reason") or dig(self.document, "rule.description") or "")
+        return str(dig(self.document, "innerwatch.alert.reason") or "")
+
+    @property
+    def description(self) -> str:
+        """Why the rule exists; what makes the evidence odd in that job."""
+        return str(dig(self.document, "rule.description") or "")
 
     @property
     def evidence_ids(self) -> list[str]:

@@ -32,7 +32,7 @@ def svg(person: Person) -> Markup:
     ]
     for place, (name, marks) in enumerate(list(rows.items())[:ROWS]):
         y = BARS + 28 + place * ROW + ROW / 2
-        short = name if len(name) <= 44 else name[:43] + "…"
+        short = name if len(name) <= 40 else name[:39] + "…"
         parts.append(
             f'<text x="{LABELS - 10}" y="{y + 4}" text-anchor="end"><title>{escape(name)}</title>{escape(short)}</text>'
         )

@@ -70,10 +70,23 @@ def check_shape(document: Document) -> None:
     title = data.get("title")
     if "action" not in data and (not isinstance(title, str) or not title.strip()):
         raise document.error("the rule has no title", "expected `title:` with a sentence", document.value("title"))
+    for key in ("detection", "filter", "correlation"):
+        _check_names(document, key)
     if "detection" in data and not isinstance(data.get("logsource"), dict):
         raise document.error(
             "the rule has no log source", "expected `logsource:` with product and service", document.value("logsource")
         )
+
+
+def _check_names(document: Document, section: str) -> None:
+    """Refuses the names that pySigma's grammar takes apart: to it `not_begun` is `not _begun`."""
+    content = document.data.get(section, {})
+    words = re.findall(r"[\w-]+", str(content.get("condition", "")))
+    names = content if section != "correlation" else content.get("rules") or ()
+    for name in words:
+        if name.startswith("not") and name != "not" and name in names:
+            what = f"pySigma would read {name!r} as 'not {name.removeprefix('not')}'"
+            raise document.problem(what, "expected a name that does not begin with not", section, "condition")
 
 
 def explain(document: Document, error: Exception) -> UserError:

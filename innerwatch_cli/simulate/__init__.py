@@ -94,25 +94,24 @@ def _written(world: World, out: Path) -> Iterator[Summary]:
     schemes = insiders.plan(world)
     truth = Truth(world, schemes)
     logs = LogWriter(out, period, world.streams)
-    cases = CaseWriter(out / "cases")
-    for index in range(-WARM_UP, period.days + 1):
-        today = period.day(index)
-        midnight = period.begin + index * DAY
-        for record in ordinary(world, today, warm_up=index < -1):
-            if logs.add(record):
-                truth.ordinary(record)
-        for number, scheme in enumerate(schemes):
-            for record in scheme.acts(world, today):
-                if logs.add(record) and record.alike != SIGN_IN:
-                    truth.act(number, record)
-        # Clocks in Manila are eight hours ahead: what the next day brings begins there in the afternoon, UTC.
-        logs.flush(midnight + 14 * HOUR)
-        cases.write(world.desk.done(midnight))
-        world.attendance.forget(today)
-        yield Summary(dict(logs.counts), logs.files, logs.bytes, len(schemes))
+    with CaseWriter(out / "cases") as cases:
+        for index in range(-WARM_UP, period.days + 1):
+            today = period.day(index)
+            midnight = period.begin + index * DAY
+            for record in ordinary(world, today, warm_up=index < -1):
+                if logs.add(record):
+                    truth.ordinary(record)
+            for number, scheme in enumerate(schemes):
+                for record in scheme.acts(world, today):
+                    if logs.add(record) and record.alike != SIGN_IN:
+                        truth.act(number, record)
+            # Clocks in Manila are eight hours ahead: what the next day brings begins there in the afternoon, UTC.
+            logs.flush(midnight + 14 * HOUR)
+            cases.write(world.desk.done(midnight))
+            world.attendance.forget(today)
+            yield Summary(dict(logs.counts), logs.files, logs.bytes, len(schemes))
+        cases.write(world.desk.rest())
     logs.flush(period.end + HOUR)
-    cases.write(world.desk.rest())
-    cases.close()
     write_hr(out / "hr", world.company, period)
     write_truth(out / "truth.json", truth.as_json())
     yield Summary(dict(logs.counts), logs.files, logs.bytes, len(schemes))

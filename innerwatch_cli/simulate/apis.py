@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from innerwatch_cli.simulate.chance import HEX, text, uuid4
 from innerwatch_cli.simulate.company import ACCOUNT
-from innerwatch_cli.simulate.estate import ARTIFACTS, ASSETS, DATABASES, GLOBAL, RESULTS, TRAIL, Favourites
+from innerwatch_cli.simulate.estate import ARTIFACTS, ASSETS, DATABASES, GLOBAL, HOME, RESULTS, TRAIL, Favourites
 
 Maker = Callable[[Random, Favourites], Any]
 
@@ -230,4 +230,7 @@ APIS: dict[str, Api] = {f"{api.source}:{api.name}": api for api in _LIST}
 
 
 def region_of(api: Api, own: Favourites) -> str:
-    return GLOBAL if api.everywhere else own.region
+    """Where a call is logged; all buckets are at home."""
+    if api.everywhere:
+        return GLOBAL
+    return HOME if api.source == "s3" else own.region

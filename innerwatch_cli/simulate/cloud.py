@@ -195,7 +195,6 @@ def operating(world: World, rng: Random, work: Workday, start: int, count: int, 
     base = session(world, rng, work, start, console=False)
     person = work.person
     source = person.email if rng.random() < 0.93 else ""
-    yield trail.assume(rng, start, base, OPERATE, person.username, source_identity=source, alike=alike)
     who = trail.role(
         rng,
         world.estate,
@@ -207,6 +206,7 @@ def operating(world: World, rng: Random, work: Workday, start: int, count: int, 
         source_identity=source,
         employee_id=person.id,
     )
+    yield trail.assume(rng, start, base, who, alike=alike)
     last = start
     for record in calls(world, rng, start + 5000, person, who, IN_PRODUCTION, count, alike):
         last = record.time

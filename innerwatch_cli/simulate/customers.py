@@ -5,6 +5,7 @@ from random import Random
 from innerwatch_cli.simulate import names
 
 FIRST_ID = 100001
+COURIER = "claims@courier.example.net"  # to whom agents pass on what was lost on the way
 
 
 class Customers:
@@ -30,8 +31,10 @@ class Customers:
 
 
 def mail(customer: str) -> str:
-    """The address that a customer gave: the same one each time."""
+    """The address that a customer gave: the same one each time. Some are a firm's, which several customers share."""
     number = int(customer[2:])
+    if number % 12 == 0:
+        return f"accounts@firm{number // 60}.example.org"  # of five neighbours
     first = names.plain(names.FIRST[number * 7 % len(names.FIRST)])
     last = names.plain(names.LAST[number * 11 % len(names.LAST)])
     return f"{first}.{last}{number % 9973}@example.{'org' if number % 3 else 'net'}"

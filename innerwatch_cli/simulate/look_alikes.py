@@ -65,13 +65,18 @@ def _migration(world: World, today: date) -> Iterator[Record]:
             continue
         base = cloud.session(world, rng, work, start, console=False)
         session = f"CHG-{2000 + rng.randint(1, 900)}"
-        yield trail.assume(
-            rng, start, base, "migration-runner", session, source_identity=person.email, alike="migration"
-        )
         who = trail.role(
-            rng, world.estate, "migration-runner", session, start, work.address, work.habits.tool,
-            source_identity=person.email, employee_id=person.id,
-        )  # fmt: skip
+            rng,
+            world.estate,
+            "migration-runner",
+            session,
+            start,
+            work.address,
+            work.habits.tool,
+            source_identity=person.email,
+            employee_id=person.id,
+        )
+        yield trail.assume(rng, start, base, who, alike="migration")
         clock = start + MINUTE
         share = world.customers.count // len(people)
         first = number * share + rng.randrange(max(1, share - count))

@@ -100,6 +100,7 @@ def _aws(world: World, rng: Random, midnight: int, count: int) -> Iterator[Recor
                 )
             )
             arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+            keys = {"accessKeyId": trail.temporary_key(rng), "expiration": trail.expiration(time + HOUR)}
             yield trail.call(
                 rng,
                 time,
@@ -108,7 +109,7 @@ def _aws(world: World, rng: Random, midnight: int, count: int) -> Iterator[Recor
                 "AssumeRole",
                 region=region,
                 request={"roleArn": arn, "roleSessionName": text(rng, HEX, 32), "durationSeconds": 3600},
-                response={"credentials": {"accessKeyId": trail.temporary_key(rng), "expiration": "in one hour"}},
+                response={"credentials": keys},
                 resources=[{"accountId": ACCOUNT, "type": "AWS::IAM::Role", "ARN": arn}],
             )
         elif kind < 0.75:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from innerwatch_cli.simulate.attendance import Workday
 from innerwatch_cli.simulate.company import AGENTS, SUPERVISOR, Person
-from innerwatch_cli.simulate.customers import mail
+from innerwatch_cli.simulate.customers import COURIER, mail
 from innerwatch_cli.simulate.desk import Case
 from innerwatch_cli.simulate.records import CONSOLE, Record, access
 from innerwatch_cli.simulate.worktime import DAY, HOUR, MINUTE
@@ -198,10 +198,11 @@ class AgentDay:
             self._pass(self._minutes(0.4))
             # A message is written in the case: one without happens where somebody answers from the customer's page.
             free = rng.random() < 0.001
+            lost = case.topic == "order status" and rng.random() < 0.04
             yield self._emit(
                 "send",
                 fields=("email",),
-                recipient=mail(case.customer),
+                recipient=COURIER if lost else mail(case.customer),
                 customers=[case.customer],
                 case="" if free else case.id,
                 alike=alike,

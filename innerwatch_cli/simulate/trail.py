@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-underst
 """
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -195,7 +196,7 @@ def call(
     body["responseElements"] = None if error and kind == "AwsApiCall" else response
     if additional:
         body["additionalEventData"] = additional
-    body["requestID"] = uuid4(rng)
+    body["requestID"] = text(rng, BASE32, 16) if source == "s3" else uuid4(rng)
     body["eventID"] = identity
     body["readOnly"] = read_only
     if resources:
@@ -319,36 +320,36 @@ def console_login(rng: Random, time: int, who: Principal, *, mfa: bool = False, 
     )
 
 
-def assume(
-    rng: Random, time: int, who: Principal, role_name: str, session: str, *, source_identity: str = "", alike: str = ""
-) -> Record:
-    """The call by which a session of another role begins."""
-    arn = f"arn:aws:iam::{ACCOUNT}:role/{role_name}"
-    request: dict[str, Any] = {"roleArn": arn, "roleSessionName": session, "durationSeconds": 3600}
-    if source_identity:
-        request["sourceIdentity"] = source_identity
+def assume(rng: Random, time: int, who: Principal, target: Principal, *, alike: str = "") -> Record:
+    """The call by which `who` gets the session of another role, `target`: its answer names that session's key."""
+    session = target.identity["sessionContext"]
+    arn = session["sessionIssuer"]["arn"]
+    name = target.identity["arn"].rpartition("/")[2]
+    request: dict[str, Any] = {"roleArn": arn, "roleSessionName": name, "durationSeconds": 3600}
     response: dict[str, Any] = {
         "credentials": {
-            "accessKeyId": temporary_key(rng),
+            "accessKeyId": target.identity["accessKeyId"],
             "sessionToken": "IQoJb3JpZ2luX2Vj" + text(rng, BASE32, 48),
-            "expiration": seconds(time + HOUR),
+            "expiration": expiration(time + HOUR),
         },
-        "assumedRoleUser": {
-            "assumedRoleId": f"AROA{text(rng, BASE32, 17)}:{session}",
-            "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role_name}/{session}",
-        },
+        "assumedRoleUser": {"assumedRoleId": target.identity["principalId"], "arn": target.identity["arn"]},
     }
-    if source_identity:
-        response["sourceIdentity"] = source_identity
+    if "sourceIdentity" in session:
+        request["sourceIdentity"] = response["sourceIdentity"] = session["sourceIdentity"]
     return call(
         rng,
         time,
         who,
         "sts",
         "AssumeRole",
-        region=HOME,
         request=request,
         response=response,
         resources=[{"accountId": ACCOUNT, "type": "AWS::IAM::Role", "ARN": arn}],
         alike=alike,
     )
+
+
+def expiration(time: int) -> str:
+    """As STS writes it: Mar 31, 2026, 9:15:00 AM."""
+    moment = datetime.fromtimestamp(time / 1000, UTC)
+    return f"{moment:%b} {moment.day}, {moment.year}, {(moment.hour + 11) % 12 + 1}:{moment:%M:%S %p}"

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from isal import igzip
@@ -125,7 +125,10 @@ class CaseWriter:
             for employee, team, start, end in case.held:
                 self._assignments.writerow((case.id, employee, team, _instant(start), _instant(end)))
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         for file in self._files:
             file.close()
 

@@ -382,7 +382,16 @@ CLOUDTRAIL: tuple[Field, ...] = (
     ),
 )
 
+# The access contract's own names are `raw`. A row of the same name as a common one takes its place.
 ACCESS: tuple[Field, ...] = (
+    Field("@timestamp", "date", "when it happened, by the log's own clock", raw="time"),
+    Field("event.id", "keyword", "the log's own id of the event", raw="id"),
+    Field("event.action", "keyword", "what was done: `view`, `export`, `send`, …", raw="action"),
+    Field("event.outcome", "keyword", "`success`, `failure` or `unknown`", raw="outcome"),
+    Field("user.id", "keyword", "the acting account's id", raw="actor.id"),
+    Field("user.name", "keyword", "the acting account's name, or else its id", raw="actor.name"),
+    Field("user.email", "keyword", "the acting person's address", raw="actor.email"),
+    Field("user_agent.original", "keyword", "the client's user agent", raw="source.user_agent"),
     Field("access.customer.id", "keyword", "the customers whose data it is", raw="customers"),
     Field("access.customer.total", "long", "number of customers: the length of access.customer.id"),
     Field("access.fields", "keyword", "which of their data were shown", raw="fields"),

@@ -10,7 +10,7 @@ from innerwatch.detection.rules import CompiledRule, dump, load
 from innerwatch.errors import UserError
 from innerwatch.fields import Field
 from innerwatch_cli.sigma import Compilation, compile_all, compile_rules, to_lucene
-from innerwatch_cli.sigma.taxonomy import Kind, Taxonomy, UnknownFieldError
+from innerwatch_cli.sigma.taxonomy import TAXONOMIES, Kind, Taxonomy, UnknownFieldError
 from innerwatch_cli.sigma.threats import threats
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "sigma"
@@ -106,6 +106,35 @@ def test_names_map_through_the_table() -> None:
     with pytest.raises(UnknownFieldError) as raised:
         taxonomy.path("sourceIpAdress")
     assert raised.value.remedy == "did you mean sourceIPAddress or source.address?"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("time", "@timestamp"),
+        ("id", "event.id"),
+        ("application", "service.name"),
+        ("action", "event.action"),
+        ("outcome", "event.outcome"),
+        ("actor.id", "user.id"),
+        ("actor.name", "user.name"),
+        ("actor.email", "user.email"),
+        ("session", "access.session.id"),
+        ("customers", "access.customer.id"),
+        ("fields", "access.fields"),
+        ("records", "access.records"),
+        ("case", "access.case.id"),
+        ("recipient", "email.to.address"),
+        ("bytes", "access.bytes"),
+        ("source.ip", "source.ip"),
+        ("source.user_agent", "user_agent.original"),
+    ],
+)
+def test_a_rule_on_access_may_use_the_contracts_own_names(name: str, path: str) -> None:
+    assert TAXONOMIES["app.access"].path(name) == path
+    if name != path:
+        with pytest.raises(UnknownFieldError):
+            TAXONOMIES["aws.cloudtrail"].path(name)
 
 
 def test_placeholders_come_from_pipelines(tmp_path: Path) -> None:

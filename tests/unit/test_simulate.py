@@ -260,6 +260,23 @@ def test_cloudtrail_records_are_whole(company: Written) -> None:
     assert 0.001 < errors / len(company.trail) < 0.03
 
 
+def test_a_chained_sessions_key_was_handed_out_to_the_same_person(company: Written) -> None:
+    given = {
+        record["responseElements"]["credentials"]["accessKeyId"]: owner_of(company, record)
+        for record in company.trail
+        if record["eventName"] == "AssumeRole" and record["userIdentity"]["type"] == "AssumedRole"
+    }
+    chained = [
+        record
+        for record in company.trail
+        if ":assumed-role/prod-operator/" in record["userIdentity"].get("arn", "")
+        or ":assumed-role/migration-runner/" in record["userIdentity"].get("arn", "")
+    ]
+    assert len(chained) > 200
+    for record in chained:
+        assert given[record["userIdentity"]["accessKeyId"]] == owner_of(company, record)
+
+
 def test_addresses_are_documentation_addresses(company: Written) -> None:
     addresses = {entry["source"]["ip"] for entry in company.access} | {
         record["sourceIPAddress"]

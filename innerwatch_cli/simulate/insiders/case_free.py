@@ -8,6 +8,7 @@ from innerwatch_cli.simulate.cast import CASE_FREE, Insider
 from innerwatch_cli.simulate.customers import mail
 from innerwatch_cli.simulate.insiders.scheme import Pace, case_in_hand, chosen, workdays
 from innerwatch_cli.simulate.records import CONSOLE, Record, access
+from innerwatch_cli.simulate.support import BY_NAME, OVERVIEW
 from innerwatch_cli.simulate.worktime import MINUTE
 from innerwatch_cli.simulate.world import World
 
@@ -20,7 +21,7 @@ class CaseFreeLookups:
         self.people, self.rng = insider.people, rng
         self.pace = rng.choice(self.paces)
         self.days = chosen(rng, workdays(world, insider.people[0]), self.pace)
-        self.recipients = [mail(f"C-{rng.randrange(10**6, 10**7)}") for _ in range(rng.choice((1, 1, 2)))]
+        self.recipients = [mail(f"C-{rng.randrange(10**6, 10**7)}") for _ in range(rng.choice((1, 1, 2, 5)))]
         self.hurried = rng.random() < 0.5  # all in one go, or a lookup here and there
         self.batch = rng.choice((1, 1, 3, 6))  # customers in a message
         self.covered = rng.random() < 0.4  # sends under the number of a case that is open anyway
@@ -41,9 +42,9 @@ class CaseFreeLookups:
         for time in sorted(work.moment(rng, low, high) for _ in range(count)):
             customer = world.customers.several(rng, 1)[0]
             if rng.random() < 0.7:
-                yield access(rng, time, work, CONSOLE, "search", customers=[customer], fields=("name", "email"))
+                yield access(rng, time, work, CONSOLE, "search", customers=[customer], fields=OVERVIEW)
             last = max(last, time) + int(rng.uniform(0.1, 0.6) * MINUTE)
-            shown = ("name", "email") if rng.random() < 0.7 else ("name", "email", "phone")
+            shown = OVERVIEW if rng.random() < 0.7 else BY_NAME["login problem"].fields
             yield access(rng, last, work, CONSOLE, "view", customers=[customer], fields=shown)
             found.append(customer)
         case = case_in_hand(world, work, rng) if self.covered else ""

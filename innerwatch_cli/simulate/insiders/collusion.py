@@ -9,7 +9,7 @@ from innerwatch_cli.simulate.cast import COLLUSION, Insider
 from innerwatch_cli.simulate.company import Person
 from innerwatch_cli.simulate.insiders.scheme import Pace, case_in_hand, chosen, workdays
 from innerwatch_cli.simulate.records import CONSOLE, Record, access
-from innerwatch_cli.simulate.support import BY_NAME, IDENTITY_CHECK
+from innerwatch_cli.simulate.support import BY_NAME, IDENTITY_CHECK, OVERVIEW
 from innerwatch_cli.simulate.worktime import MINUTE
 from innerwatch_cli.simulate.world import World
 
@@ -41,7 +41,7 @@ class Collusion:
                 continue
             time = work.moment(rng, 0.05, 0.95)
             if rng.random() < 0.5:
-                yield access(rng, time, work, CONSOLE, "search", customers=[customer], fields=("name", "email"))
+                yield access(rng, time, work, CONSOLE, "search", customers=[customer], fields=OVERVIEW)
             time += int(rng.uniform(0.1, 0.8) * MINUTE)
             case = "" if rng.random() < self.caseless else case_in_hand(world, work, rng)
             yield access(rng, time, work, CONSOLE, "view", customers=[customer], fields=fields, case=case)
