@@ -15,8 +15,8 @@ class Api(NamedTuple):
     source: str
     name: str
     reads: bool = True
-    request: Maker = lambda rng, own: None  # noqa: ARG005 most have no parameters
-    response: Maker = lambda rng, own: None  # noqa: ARG005 what only reads answers nothing in the log
+    request: Maker = lambda rng, own: None
+    response: Maker = lambda rng, own: None
     everywhere: bool = False  # logged in us-east-1, as global services are
 
 
@@ -66,11 +66,11 @@ def _sql(rng: Random, own: Favourites) -> dict[str, Any]:
     }
 
 
-def _query_id(rng: Random, own: Favourites) -> dict[str, Any]:  # noqa: ARG001 as all makers
+def _query_id(rng: Random, own: Favourites) -> dict[str, Any]:
     return {"queryExecutionId": uuid4(rng)}
 
 
-def _bucket_policy(rng: Random, own: Favourites) -> dict[str, Any]:  # noqa: ARG001
+def _bucket_policy(rng: Random, own: Favourites) -> dict[str, Any]:
     bucket = rng.choice((ARTIFACTS, ASSETS))
     statement = {
         "Sid": "Delivery",
@@ -99,7 +99,7 @@ def _snapshot(rng: Random, own: Favourites) -> dict[str, Any]:
     }
 
 
-def _database_copy(rng: Random, own: Favourites) -> dict[str, Any]:  # noqa: ARG001
+def _database_copy(rng: Random, own: Favourites) -> dict[str, Any]:
     database = rng.choice(DATABASES)
     return {"dBInstanceIdentifier": database, "dBSnapshotIdentifier": f"{database}-before-{rng.randint(100, 999)}"}
 
@@ -113,11 +113,11 @@ def _of_instance(key: str) -> Maker:
 
 
 def _fixed(**parameters: Any) -> Maker:
-    return lambda rng, own: parameters  # noqa: ARG005
+    return lambda rng, own: parameters
 
 
 def _one_of(key: str, *values: str) -> Maker:
-    return lambda rng, own: {key: rng.choice(values)}  # noqa: ARG005
+    return lambda rng, own: {key: rng.choice(values)}
 
 
 _LIST: tuple[Api, ...] = (
@@ -126,7 +126,7 @@ _LIST: tuple[Api, ...] = (
     Api("ec2", "DescribeSecurityGroups", request=_fixed(filterSet={}, securityGroupSet={}, securityGroupIdSet={})),
     Api("ec2", "DescribeVolumes", request=_fixed(filterSet={}, volumeSet={})),
     Api("ec2", "DescribeSnapshots", request=_fixed(snapshotSet={}, ownersSet={"items": [{"owner": "self"}]})),
-    Api("ec2", "CreateSnapshot", False, lambda rng, own: {"volumeId": own.volume}, _snapshot),  # noqa: ARG005
+    Api("ec2", "CreateSnapshot", False, lambda rng, own: {"volumeId": own.volume}, _snapshot),
     Api("ec2", "CreateTags", False, lambda rng, own: {
         "resourcesSet": {"items": [{"resourceId": rng.choice(own.instances)}]},
         "tagSet": {"items": [{"key": "team", "value": _service(rng, own)}]},
@@ -136,11 +136,11 @@ _LIST: tuple[Api, ...] = (
     }, _fixed(_return=True)),
     Api("rds", "DescribeDBInstances", request=_one_of("dBInstanceIdentifier", *DATABASES)),
     Api("rds", "DescribeDBSnapshots", request=_one_of("dBInstanceIdentifier", *DATABASES)),
-    Api("rds", "CreateDBSnapshot", False, _database_copy, lambda rng, own: {  # noqa: ARG005
+    Api("rds", "CreateDBSnapshot", False, _database_copy, lambda rng, own: {
         "status": "creating", "engine": "postgres", "snapshotType": "manual", "encrypted": True
     }),
     Api("ecs", "DescribeServices", request=_cluster),
-    Api("ecs", "DescribeTasks", request=lambda rng, own: {  # noqa: ARG005
+    Api("ecs", "DescribeTasks", request=lambda rng, own: {
         "cluster": "prod", "tasks": [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task/prod/{text(rng, HEX, 32)}"]
     }),
     Api("ecs", "ListTasks", request=lambda rng, own: {"cluster": "prod", "serviceName": _service(rng, own)}),
@@ -180,10 +180,10 @@ _LIST: tuple[Api, ...] = (
         "name": f"/{_service(rng, own)}/{rng.choice(('flags', 'log-level', 'timeout'))}", "withDecryption": False
     }),
     Api("ssm", "DescribeInstanceInformation"),
-    Api("ssm", "StartSession", False, _of_instance("target"), lambda rng, own: {  # noqa: ARG005
+    Api("ssm", "StartSession", False, _of_instance("target"), lambda rng, own: {
         "sessionId": f"session-{text(rng, HEX, 17)}", "tokenValue": "Value hidden due to security reasons."
     }),
-    Api("ssm", "TerminateSession", False, lambda rng, own: {"sessionId": f"session-{text(rng, HEX, 17)}"}),  # noqa: ARG005
+    Api("ssm", "TerminateSession", False, lambda rng, own: {"sessionId": f"session-{text(rng, HEX, 17)}"}),
     Api("kms", "DescribeKey", request=_fixed(keyId="alias/prod-data")),
     Api("kms", "ListAliases"),
     Api("s3", "ListBuckets", request=_fixed(Host="s3.eu-west-1.amazonaws.com")),
@@ -198,10 +198,10 @@ _LIST: tuple[Api, ...] = (
     Api("glue", "GetTables", request=_fixed(databaseName="curated")),
     Api("glue", "GetTable", request=lambda rng, own: {"databaseName": "curated", "name": rng.choice(own.tables)}),
     Api("glue", "StartJobRun", False, lambda rng, own: {"jobName": f"load-{rng.choice(own.tables)}"},
-        lambda rng, own: {"jobRunId": f"jr_{text(rng, HEX, 32)}"}),  # noqa: ARG005
+        lambda rng, own: {"jobRunId": f"jr_{text(rng, HEX, 32)}"}),
     Api("glue", "GetJobRuns", request=lambda rng, own: {"jobName": f"load-{rng.choice(own.tables)}"}),
     Api("sagemaker", "ListTrainingJobs"),
-    Api("sagemaker", "DescribeTrainingJob", request=lambda rng, own: {  # noqa: ARG005
+    Api("sagemaker", "DescribeTrainingJob", request=lambda rng, own: {
         "trainingJobName": f"churn-{rng.randint(100, 400)}"
     }),
     Api("cloudtrail", "DescribeTrails", request=_fixed(trailNameList=[], includeShadowTrails=True)),

@@ -88,19 +88,19 @@ class _Pool:
         return []
 
 
-def is_agent(job: Job, person: Person) -> bool:  # noqa: ARG001 as all that choose
+def is_agent(job: Job, person: Person) -> bool:
     return job.role in AGENTS and job.shift.full_time
 
 
-def _is_analyst(job: Job, person: Person) -> bool:  # noqa: ARG001 as all that choose
+def _is_analyst(job: Job, person: Person) -> bool:
     return job.role in ANALYSTS and job.type == "employee" and job.shift.full_time
 
 
-def _is_engineer(job: Job, person: Person) -> bool:  # noqa: ARG001 as all that choose
+def _is_engineer(job: Job, person: Person) -> bool:
     return job.role in (*DEVELOPERS, "Data Engineer") and job.type == "employee" and job.shift.full_time
 
 
-def _is_operator(job: Job, person: Person) -> bool:  # noqa: ARG001 as all that choose
+def _is_operator(job: Job, person: Person) -> bool:
     return job.role in OPERATORS and job.shift.full_time
 
 
@@ -136,7 +136,7 @@ def _insiders(pool: _Pool, rng: Random, people: int) -> Iterable[Insider]:
     return found
 
 
-def _gives_notice(person: Person, company: Company, period: Period, rng: Random) -> None:  # noqa: ARG001 as all careers
+def _gives_notice(person: Person, company: Company, period: Period, rng: Random) -> None:
     day = rng.choice(period.span(0.3, 0.5))
     _leave(person, day, day + timedelta(days=rng.randint(14, 30)))
 
@@ -148,7 +148,7 @@ def _leave(person: Person, notice: date, last: date) -> None:
 
 def _engagement_ends(
     person: Person,
-    company: Company,  # noqa: ARG001 as all careers
+    company: Company,
     period: Period,
     rng: Random,
     low: float = 0.18,
@@ -165,7 +165,7 @@ def _engagement_ends_later(person: Person, company: Company, period: Period, rng
     _engagement_ends(person, company, period, rng, 0.45, 0.8)
 
 
-def _is_new(person: Person, company: Company, period: Period, rng: Random) -> None:  # noqa: ARG001 as all careers
+def _is_new(person: Person, company: Company, period: Period, rng: Random) -> None:
     """Hired in the first half; HR knows some weeks ahead."""
     hired = rng.choice([day for day in period.span(0.05, 0.45) if day.weekday() == 0] or period.span(0.05, 0.45))
     first = person.jobs[-1]
@@ -174,14 +174,14 @@ def _is_new(person: Person, company: Company, period: Period, rng: Random) -> No
     person.plan(hired, status="active")
 
 
-def _goes_on_leave(person: Person, company: Company, period: Period, rng: Random) -> None:  # noqa: ARG001 as all careers
+def _goes_on_leave(person: Person, company: Company, period: Period, rng: Random) -> None:
     """Parental or long sick leave; some are back before the period ends."""
     start = rng.choice(period.span(0.15, 0.6))
     person.plan(start, status="leave")
     person.plan(start + timedelta(days=rng.choice((12, 21, 90, 120))), status="active")
 
 
-def _resigns(person: Person, company: Company, period: Period, rng: Random) -> None:  # noqa: ARG001 as all careers
+def _resigns(person: Person, company: Company, period: Period, rng: Random) -> None:
     day = rng.choice(period.span(0.05, 0.7))
     _leave(person, day, day + timedelta(days=rng.randint(12, 35)))
 
@@ -199,7 +199,7 @@ def _changes_role(person: Person, company: Company, period: Period, rng: Random)
     )
 
 
-def _is_promoted(person: Person, company: Company, period: Period, rng: Random) -> None:  # noqa: ARG001 as all careers
+def _is_promoted(person: Person, company: Company, period: Period, rng: Random) -> None:
     person.plan(_monday(period, rng), role="Senior Support Agent")
 
 
@@ -237,7 +237,7 @@ class _Part(NamedTuple):
 
 
 def _one_in(people: int) -> Callable[[int, int], int]:
-    return lambda company, days: 1 + company // people  # noqa: ARG005 as all that count
+    return lambda company, days: 1 + company // people
 
 
 def _monthly(share: float) -> Callable[[int, int], int]:

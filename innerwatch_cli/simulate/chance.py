@@ -19,7 +19,7 @@ class Streams:
         self.seed = seed
 
     def __call__(self, *purpose: object) -> Random:
-        return Random("/".join(map(str, (self.seed, *purpose))))  # noqa: S311 a made-up company, no secrets
+        return Random("/".join(map(str, (self.seed, *purpose))))
 
 
 def poisson(rng: Random, mean: float) -> int:

@@ -82,7 +82,7 @@ def _share_disk(rng: Random, time: int, who: trail.Principal, volume: str) -> It
     )
 
 
-def _share_database(rng: Random, time: int, who: trail.Principal, volume: str) -> Iterator[Record]:  # noqa: ARG001
+def _share_database(rng: Random, time: int, who: trail.Principal, volume: str) -> Iterator[Record]:
     database = rng.choice(DATABASES)
     snapshot = f"{database}-{rng.choice(('manual', 'copy', 'before-upgrade'))}-{rng.randint(100, 999)}"
     request: dict[str, Any] = {"dBInstanceIdentifier": database, "dBSnapshotIdentifier": snapshot}
@@ -97,7 +97,7 @@ def _share_database(rng: Random, time: int, who: trail.Principal, volume: str) -
     )
 
 
-def _share_bucket(rng: Random, time: int, who: trail.Principal, volume: str) -> Iterator[Record]:  # noqa: ARG001
+def _share_bucket(rng: Random, time: int, who: trail.Principal, volume: str) -> Iterator[Record]:
     statement = {
         "Sid": rng.choice(("PartnerRead", "Reporting", "Stmt1")),
         "Effect": "Allow",
