@@ -1,5 +1,6 @@
 """Log files named on the command line, read in chunks, with one clear error for what cannot be read."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,6 +23,11 @@ def expand(paths: Sequence[Path]) -> list[Path]:
         else:
             raise UserError("no such file", "expected a log file or a folder of them", path=path)
     return found
+
+
+def uri(path: Path) -> str:
+    """The file's name in documents. What of it is no UTF-8 is written as escapes: JSON could not hold it."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def chunks(path: Path) -> Iterator[bytes]:

@@ -9,8 +9,8 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from innerwatch.fields import DATASETS, Field
+from innerwatch.oversized import LONGEST_KEYWORD
 
-LONGEST_KEYWORD = 8191  # characters; × 4 bytes stays below Lucene's 32766 for a term
 DEEPEST_OBJECT = 100  # levels of a flattened field; Elasticsearch refuses the document beyond
 
 ANALYSIS = {"normalizer": {"lowercase": {"type": "custom", "filter": ["lowercase"]}}}

@@ -1,5 +1,6 @@
 """The entry point: finds the command, and turns every error that a user can mend into one line and exit code 2."""
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -62,8 +63,19 @@ def main() -> None:
         err.print("interrupted", style="red")
         sys.exit(130)
     except BrokenPipeError:  # whoever read our output has enough of it, as in `innerwatch enrich … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        err.print("no space is left where the output goes; expected a disk with room for it", style="red")
+        drop_output()
+        sys.exit(2)
+
+
+def drop_output() -> None:
+    """So that Python does not try once more to write what it still holds, when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -40,6 +40,17 @@ def customer_objects(command: Command) -> Command:
     )(command)
 
 
+def pipelines(command: Command) -> Command:
+    return click.option(
+        "--pipeline",
+        "pipelines",
+        type=PATH,
+        multiple=True,
+        callback=lambda _context, _option, value: value or None,
+        help="pySigma pipeline: what placeholders stand for. In place of sigma_rules/pipelines; several may be given.",
+    )(command)
+
+
 def namespace(command: Command) -> Command:
     return click.option(
         "--namespace",

@@ -98,7 +98,7 @@ def parse(data: bytes, path: Path, place: int) -> Event | SetAside:
         source = sources.recognise(path.name, data)
     except sources.NotEventsError as error:
         return SetAside(origin, str(error))
-    parsed = source.parse(data, origin) if source else None
+    parsed = sources.parse(source, data, origin) if source else None
     return parsed or SetAside(origin, "no log source recognises this record")
 
 

@@ -9,7 +9,9 @@ from innerwatch_cli.sigma import compile_all, loading
 from innerwatch_cli.sigma.loading import Document
 
 
-def check(paths: Sequence[Path], *, with_cases: bool = True) -> tuple[int, list[UserError]]:
+def check(
+    paths: Sequence[Path], *, with_cases: bool = True, pipelines: Sequence[Path] | None = None
+) -> tuple[int, list[UserError]]:
     """The number of rule files, and their problems in the order of files and lines.
 
     What a rule says wrongly hides what its compilation would say, since that would be the same once more.
@@ -28,7 +30,7 @@ def check(paths: Sequence[Path], *, with_cases: bool = True) -> tuple[int, list[
     known = references.by_name([*references.documents(references.referred(files)), *documents])
     broken = {error.path for error in problems}
     problems += correlation.chain_problems([item for item in documents if item.path not in broken], known)
-    problems += compiled(files, documents, known, {error.path for error in problems})
+    problems += compiled(files, documents, known, {error.path for error in problems}, pipelines)
     if with_cases:
         for path in files:
             if not all("filter" in item.data for item in documents if item.path == path):
@@ -61,7 +63,11 @@ def repeated(documents: Sequence[Document], others: Sequence[Document]) -> Itera
 
 
 def compiled(
-    files: Sequence[Path], documents: Sequence[Document], known: Mapping[str, Document], broken: set[Path | str | None]
+    files: Sequence[Path],
+    documents: Sequence[Document],
+    known: Mapping[str, Document],
+    broken: set[Path | str | None],
+    pipelines: Sequence[Path] | None,
 ) -> Iterator[UserError]:
     """What the compiler and pySigma's validators say of the files that are right so far and lean on no wrong one."""
     good = [path for path in files if path not in broken]
@@ -70,7 +76,7 @@ def compiled(
         for document in documents
         if any(name in known and known[name].path in broken for name in correlation.references(document.data))
     }
-    result = compile_all([*good, *references.referred(good)])
+    result = compile_all([*good, *references.referred(good)], pipelines)
     for error in result.errors:
         if error.path in good and error.path not in leaning:
             yield error if error.expected else with_remedy(error)

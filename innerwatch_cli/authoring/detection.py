@@ -9,10 +9,14 @@ from sigma.exceptions import SigmaError
 from sigma.modifiers import SigmaRegularExpressionModifier, modifier_mapping
 from sigma.rule import SigmaDetectionItem
 from sigma.rule.detection import EmptySigmaDetections
+from sigma.types import SigmaRegularExpression
 
+from innerwatch.detection.regex import REMEDY
 from innerwatch.errors import UserError
 from innerwatch_cli.authoring.header import kind, shown
+from innerwatch_cli.authoring.runaway import runs_away
 from innerwatch_cli.authoring.suggest import did_you_mean, one_of
+from innerwatch_cli.sigma.conditions import flags
 from innerwatch_cli.sigma.loading import Document, Key
 from innerwatch_cli.sigma.taxonomy import LOGSOURCES, TAXONOMIES, Taxonomy, UnknownFieldError
 
@@ -143,10 +147,15 @@ def one_by_one(document: Document, key: str, values: Any, *keys: Key) -> Iterato
             yield document.problem(what, "expected values only; several mappings make a list of their own", *where)
             continue
         try:
-            SigmaDetectionItem.from_mapping(key, value)
+            found = SigmaDetectionItem.from_mapping(key, value)
         except (SigmaError, TypeError, AttributeError) as error:
             # pySigma meets values of a type that a modifier does not take with either of the last two.
             yield document.problem(*_of_value(key, value, error), *where)
+            continue
+        for pattern in found.value:
+            if isinstance(pattern, SigmaRegularExpression) and runs_away(str(pattern.regexp), flags(pattern)):
+                what = f"a short value can keep {shown(value)} busy for hours"
+                yield document.problem(what, REMEDY, *where)
 
 
 def _of_value(key: str, value: Any, error: Exception) -> tuple[str, str]:
@@ -186,6 +195,9 @@ def condition(document: Document, text: Any, selections: list[str]) -> Iterator[
         return
     try:
         SigmaCondition(text, EmptySigmaDetections()).parse(postprocess=False)
+    except RecursionError:
+        remedy = "expected `1 of selection_*` or a list of conditions"
+        yield document.problem("the condition is nested too deeply", remedy, *CONDITION)
     except SigmaError as error:
         at = re.search(r"at char (\d+)", str(error))
         rest = text[int(at.group(1)) :].strip() if at else ""

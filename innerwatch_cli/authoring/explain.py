@@ -53,26 +53,26 @@ def why(suite: Suite, outcome: Outcome) -> list[Why]:
         if rule.correlation is not None:
             found += _correlation(rule, suite, outcome)
         elif outcome.case.match:
-            found += missed(rule, outcome)
+            found += missed(rule, outcome, suite.pipelines)
         else:
-            found += hit(rule, outcome)
+            found += hit(rule, outcome, suite.pipelines)
     return found or [note("the case's events belong to none of the rule's log sources")]
 
 
 AT_ODDS = "the rule holds for this event, but its query did not select it: please report this as a bug of Innerwatch"
 
 
-def missed(rule: CompiledRule, outcome: Outcome) -> list[Why]:
+def missed(rule: CompiledRule, outcome: Outcome, pipelines: Sequence[Path] | None) -> list[Why]:
     """Why the nearest events did not match."""
-    detection = Detection.of(rule)
+    detection = Detection.of(rule, pipelines)
     near = [detection.why(item, _number(outcome, item.id), wanted=True) for item in outcome.found.get(rule.id, [])]
     near.sort(key=lambda reasons: len({reason.selection for reason in reasons}))
     return [reason for reasons in near[:EVENTS_SHOWN] for reason in reasons]
 
 
-def hit(rule: CompiledRule, outcome: Outcome) -> list[Why]:
+def hit(rule: CompiledRule, outcome: Outcome, pipelines: Sequence[Path] | None) -> list[Why]:
     """Why events matched that should not: what selected them, and what did not hold them off."""
-    detection = Detection.of(rule)
+    detection = Detection.of(rule, pipelines)
     matched = [item for item in outcome.found.get(rule.id, []) if item.selected and item.holds]
     reasons = (detection.why(item, _number(outcome, item.id), wanted=False) for item in matched[:EVENTS_SHOWN])
     return [reason for some in reasons for reason in some]
@@ -86,7 +86,7 @@ def _correlation(rule: CompiledRule, suite: Suite, outcome: Outcome) -> list[Why
         title = suite.known[base].title
         found.append(note(f"matched {len(numbers)} of {len(items)} events{_listed(numbers)}", title))
         if outcome.case.match and items and not numbers:
-            found += missed(suite.known[base], outcome)
+            found += missed(suite.known[base], outcome, suite.pipelines)
     return found + [note(text, rule.title) for text in _groups(rule, suite, outcome)]
 
 
@@ -144,13 +144,14 @@ class Detection:
     parsed: SigmaRule
 
     @classmethod
-    def of(cls, rule: CompiledRule) -> Self:
+    def of(cls, rule: CompiledRule, pipelines: Sequence[Path] | None = None) -> Self:
         """From the rule's file, as it is now."""
         documents = (item for item in loading.read(Path(rule.path)) if isinstance(item, loading.Document))
         parsed = compiling.parse(next(item for item in documents if _is(item, rule)))
         if not isinstance(parsed, SigmaRule):
             raise TypeError(f"{rule.title!r} is no rule on single events")
-        pipeline(rule.dataset).apply(parsed)
+        for transform in (*compiling.read_pipelines(pipelines), pipeline(rule.dataset)):
+            transform.apply(parsed)
         selections = {
             name: condition(detection.postprocess(parsed.detection), TAXONOMIES[rule.dataset])
             for name, detection in parsed.detection.detections.items()
@@ -269,5 +270,10 @@ def shown(value: Any) -> str:
 
 def named(dataset: str, path: str) -> str:
     """A field as the log calls it, with the document's name for it."""
-    raw = next((row.raw for row in DATASETS.get(dataset, ()) if row.name == path and row.raw), "")
-    return f"{raw} ({path})" if raw and raw != path else path or "any field"
+    for row in DATASETS.get(dataset, ()):
+        if row.name == path and row.raw:
+            return f"{row.raw} ({path})" if row.raw != path else path
+        for flattened in filter(None, (row.match, row.name) if row.type == "flattened" else ()):
+            if path.startswith(f"{flattened}.") and row.raw:
+                return row.raw + path[len(flattened) :]
+    return path or "any field"

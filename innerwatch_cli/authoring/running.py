@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from innerwatch import elastic, pipeline
 from innerwatch.detection import windows
 from innerwatch.detection.engine import fields_of, instant
 from innerwatch.detection.predicate import compiled, values
+from innerwatch.detection.regex import TooSlowError
 from innerwatch.detection.rules import CompiledRule
 from innerwatch.detection.windows import Burst, Match
 from innerwatch.errors import UserError
@@ -33,11 +35,15 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True)
 class Suite:
-    """A rule file with its cases: any of `rules` has to match. `known` holds them and all that they refer to."""
+    """A rule file with its cases: any of `rules` has to match. `known` holds them and all that they refer to.
+
+    They were compiled with `pipelines`, the usual ones for None.
+    """
 
     cases: Cases
     rules: tuple[CompiledRule, ...]
     known: Mapping[str, CompiledRule]
+    pipelines: Sequence[Path] | None = None
 
     def bases(self) -> list[CompiledRule]:
         """The rules on single events that decide, each once."""
@@ -184,7 +190,11 @@ def _judged(base: CompiledRule, item: Outcome, prefix: str, selected: Mapping[st
     for identity, document in item.documents:
         if _dataset(document) == base.dataset:
             source = selected.get(prefix + identity)
-            found.append(Selected(identity, document, source is not None, holds(source or document)))
+            try:
+                held = holds(source or document)
+            except TooSlowError as error:
+                raise UserError(error.what, error.expected, path=base.path) from error
+            found.append(Selected(identity, document, source is not None, held))
     return found
 
 

@@ -18,10 +18,10 @@ class Loaded(NamedTuple):
     errors: list[UserError]
 
 
-def load(paths: Sequence[Path]) -> Loaded:
+def load(paths: Sequence[Path], pipelines: Sequence[Path] | None = None) -> Loaded:
     """A suite for every rule file that compiles and has cases; an error for every other."""
     files = loading.files(paths)
-    compilation = compile_all([*files, *referred(files)])
+    compilation = compile_all([*files, *referred(files)], pipelines)
     known = {rule.id: rule for rule in compilation.rules}
     own = set(map(str, files))
     errors = [error for error in compilation.errors if str(error.path) in own]
@@ -39,7 +39,7 @@ def load(paths: Sequence[Path]) -> Loaded:
             errors.append(UserError(what, "expected a log source that `innerwatch check` takes", path=path))
             continue
         try:
-            suites.append(Suite(cases.load(path), tuple(rules), known))
+            suites.append(Suite(cases.load(path), tuple(rules), known, pipelines))
         except UserError as error:
             errors.append(error)
     return Loaded(suites, errors)

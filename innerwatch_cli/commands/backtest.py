@@ -26,9 +26,10 @@ BAR = 40  # characters of the longest bar
 @click.command()
 @click.argument("path", type=options.PATH, metavar="RULE")
 @click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="How far back from now.")
+@options.pipelines
 @options.namespace
 @click.option("--json", "as_json", is_flag=True, help="Print the same for machines.")
-def backtest(path: Path, days: int, namespace: str, as_json: bool) -> None:
+def backtest(path: Path, days: int, pipelines: tuple[Path, ...] | None, namespace: str, as_json: bool) -> None:
     """Run RULE over the last days of the data in the cluster: alerts per day, person and role.
 
     Also shows the values that are behind most alerts, and suggests a filter. It only reads: no alert is written.
@@ -36,7 +37,7 @@ def backtest(path: Path, days: int, namespace: str, as_json: bool) -> None:
     from innerwatch.detection.store import Store
     from innerwatch_cli.authoring import backtest as backtesting
 
-    rules, known = load(path)
+    rules, known = load(path, pipelines)
     es = cluster.connect()
     end = datetime.now(UTC)
     span = instants.of(end - timedelta(days=days)), instants.of(end)
@@ -57,7 +58,7 @@ def backtest(path: Path, days: int, namespace: str, as_json: bool) -> None:
         show(rule, known, found, days)
 
 
-def load(path: Path) -> tuple[list["CompiledRule"], dict[str, "CompiledRule"]]:
+def load(path: Path, pipelines: tuple[Path, ...] | None) -> tuple[list["CompiledRule"], dict[str, "CompiledRule"]]:
     """The rules of a file that alert, and all that they refer to. Raises UserError."""
     from innerwatch.detection import windows
     from innerwatch.fields import DATASETS
@@ -67,7 +68,7 @@ def load(path: Path) -> tuple[list["CompiledRule"], dict[str, "CompiledRule"]]:
     files = loading.files([path])
     if len(files) > 1:
         raise UserError("this is a folder of rules", "expected one rule's file", path=path)
-    known = {rule.id: rule for rule in compile_rules([*files, *referred(files)])}
+    known = {rule.id: rule for rule in compile_rules([*files, *referred(files)], pipelines)}
     own = [rule for rule in known.values() if rule.path == str(files[0])]
     rules = [rule for rule in own if rule.alerts] or own
     for rule in rules:

@@ -13,7 +13,8 @@ from innerwatch_cli.paths import RULES
 @click.command()
 @click.argument("paths", type=options.PATH, nargs=-1, metavar="[PATHS]...")
 @click.option("--no-cases", is_flag=True, help="Don't ask for cases: for rules that were written elsewhere.")
-def check(paths: tuple[Path, ...], no_cases: bool) -> None:
+@options.pipelines
+def check(paths: tuple[Path, ...], no_cases: bool, pipelines: tuple[Path, ...] | None) -> None:
     """Check rules: files or folders of them; those that come with Innerwatch by default.
 
     Looks at the YAML, every key, the log source, fields ("did you mean"), modifiers, conditions, correlations, ATT&CK
@@ -22,7 +23,7 @@ def check(paths: tuple[Path, ...], no_cases: bool) -> None:
     """
     from innerwatch_cli.authoring.check import check as find_problems  # pySigma takes a while; --help need not wait
 
-    files, problems = find_problems(list(paths) or [RULES], with_cases=not no_cases)
+    files, problems = find_problems(list(paths) or [RULES], with_cases=not no_cases, pipelines=pipelines)
     for problem in problems:
         err.print(str(problem), style="red", markup=False)
     if problems:

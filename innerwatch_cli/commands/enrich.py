@@ -30,7 +30,7 @@ def enrich(paths: tuple[Path, ...], feeds: tuple[Path, ...], patterns: CustomerO
     problems, actors = Problems(), Actors()
     encode, write = msgspec.json.Encoder().encode, sys.stdout.buffer.write
     for path in files.expand(paths):
-        for item in pipeline.enriched(pipeline.read(files.chunks(path), str(path)), people, namespace, patterns):
+        for item in pipeline.enriched(pipeline.read(files.chunks(path), files.uri(path)), people, namespace, patterns):
             if isinstance(item, SetAside):
                 problems.report(item)
             else:

@@ -35,7 +35,9 @@ def ingest(paths: tuple[Path, ...], feeds: tuple[Path, ...], patterns: CustomerO
     total, problems, actors = Counts(), Problems(), Actors()
     with bar("Ingesting", len(names)) as advance:
         for path in names:
-            documents = pipeline.enriched(pipeline.read(files.chunks(path), str(path)), people, namespace, patterns)
+            documents = pipeline.enriched(
+                pipeline.read(files.chunks(path), files.uri(path)), people, namespace, patterns
+            )
             with cluster.errors(es):
                 deadline = time.monotonic() + PATIENCE
                 for counts in pipeline.index(
@@ -43,6 +45,8 @@ def ingest(paths: tuple[Path, ...], feeds: tuple[Path, ...], patterns: CustomerO
                 ).values():
                     total.add(counts)
             advance(1)
+    with cluster.errors(es):  # so that the next command finds the events
+        es.indices.refresh(index=f"logs-*-{namespace}", ignore_unavailable=True)
     if total.indexed + total.duplicate or not problems.count:
         out.print(
             f"{total.read} events read: {total.indexed} indexed, {total.duplicate} duplicates, "

@@ -45,12 +45,15 @@ def restamp(
     is wrong, replay the logs.
     """
     since, until = instant(start, "--from"), instant(end, "--to") if end else None
+    if until is not None and until <= since:
+        raise UserError(f"--to is {end!r}, which is not after --from", "expected a later day or instant")
     people = directory(feeds, table)
     if known(people, employee, since) is None:
         raise UserError(f"no HR feed names employee {employee!r}", "expected an id as HR has it")
     es = cluster.connect()
     counts: Counter[str] = Counter()
     with cluster.errors(es), err.status("Stamping documents anew …"):
+        es.indices.refresh(index=indices(namespace), ignore_unavailable=True)  # to find what was indexed just now
         hits = found(es, employee, since, until, namespace)
         changes = changed(hits, people, employee, counts)
         if dry_run:

@@ -25,8 +25,9 @@ CASES_FAILED, USER_ERROR = 1, 2
 @click.command()
 @click.argument("paths", type=options.PATH, nargs=-1, metavar="[PATHS]...")
 @click.option("--watch", is_flag=True, help="Run again whenever a rule or its cases change, until Ctrl-C.")
+@options.pipelines
 @click.option("--json", "as_json", is_flag=True, help="Print the same for machines.")
-def test(paths: tuple[Path, ...], watch: bool, as_json: bool) -> None:
+def test(paths: tuple[Path, ...], watch: bool, pipelines: tuple[Path, ...] | None, as_json: bool) -> None:
     """Run the cases of rules: files or folders of them; those that come with Innerwatch by default.
 
     A case's raw logs go through the real chain: parser, identity, HR, Elasticsearch, compiled query. For a case that
@@ -37,21 +38,21 @@ def test(paths: tuple[Path, ...], watch: bool, as_json: bool) -> None:
     chosen = list(paths) or [RULES]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was made is removed
     seen = stamps(chosen)
-    code = run(chosen, as_json=as_json)
+    code = run(chosen, pipelines, as_json=as_json)
     if not watch:
         sys.exit(code)
     for changed in changes(chosen, seen):
         out.rule(f"{time.strftime('%H:%M:%S')}  {', '.join(path.name for path in changed)}")
-        run(affected(chosen, changed), as_json=as_json)
+        run(affected(chosen, changed), pipelines, as_json=as_json)
 
 
-def run(paths: Sequence[Path], *, as_json: bool) -> int:
+def run(paths: Sequence[Path], pipelines: Sequence[Path] | None, *, as_json: bool) -> int:
     """Runs and prints; gives the exit code. A file that cannot be read does not keep the others from running."""
     from innerwatch_cli.authoring import suites
 
     started = time.monotonic()
     try:
-        loaded = suites.load(paths)
+        loaded = suites.load(paths, pipelines)
         results = results_of(loaded.suites)
     except UserError as error:
         err.print(str(error), style="red", markup=False)

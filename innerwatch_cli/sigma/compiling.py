@@ -67,16 +67,25 @@ def compile_all(
                 documents.append(item)
             else:
                 result.errors.append(item)
-    chosen = sorted(PIPELINES.glob("*.yml")) if pipelines is None else map(Path, pipelines)
-    Compiler(taxonomies, [read_pipeline(path) for path in chosen]).run(documents, result)
+    Compiler(taxonomies, read_pipelines(pipelines)).run(documents, result)
     return result
 
 
+def read_pipelines(paths: Sequence[Path | str] | None) -> list[ProcessingPipeline]:
+    """Those in sigma_rules/pipelines unless others are given."""
+    return [read_pipeline(path) for path in (sorted(PIPELINES.glob("*.yml")) if paths is None else map(Path, paths))]
+
+
 def read_pipeline(path: Path) -> ProcessingPipeline:
+    expected = "expected a pySigma pipeline as in sigma_rules/pipelines"
     try:
         return ProcessingPipeline.from_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, SigmaError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise UserError(f"not a pySigma pipeline: {error}", "see sigma_rules/README.md", path=path) from error
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", expected, path=path) from error
+    except (SigmaError, ValueError) as error:
+        raise UserError(f"this is no pipeline: {error}", expected, path=path) from error
+    except (TypeError, AttributeError, KeyError) as error:  # pySigma takes it for granted that it is a map
+        raise UserError("this is no pipeline", expected, path=path) from error
 
 
 class Compiler:

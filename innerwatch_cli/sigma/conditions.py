@@ -60,6 +60,10 @@ INTEGERS = frozenset({"long", "integer", "short", "byte", "unsigned_long"})
 class NotSupportedError(ValueError):
     """A rule asks for something whose meaning we could not keep; it is refused with this reason."""
 
+    def __init__(self, what: str, expected: str = "") -> None:
+        super().__init__(what)
+        self.expected = expected
+
 
 def condition(tree: Any, taxonomy: Taxonomy) -> Condition:
     """Raises NotSupportedError."""
@@ -95,7 +99,7 @@ def field_test(path: str, value: Any, taxonomy: Taxonomy) -> Condition:  # noqa:
         case SigmaBool():
             return FieldTest(field, "boolean", value.boolean)
         case SigmaRegularExpression():
-            return FieldTest(path, "re", regex(value), flags="".join(sorted(FLAGS[flag] for flag in value.flags)))
+            return FieldTest(path, "re", regex(value), flags=flags(value))
         case SigmaCIDRExpression():
             return FieldTest(field, "cidr", str(value.network))
         case SigmaCompareExpression():
@@ -159,7 +163,7 @@ def keyword(value: Any) -> Condition:
                 return FieldTest("", "like", f".*{text}.*", cased=cased)
             return FieldTest("", "contains", text, cased=cased)
         case SigmaRegularExpression():
-            return FieldTest("", "re", regex(value), flags="".join(sorted(FLAGS[flag] for flag in value.flags)))
+            return FieldTest("", "re", regex(value), flags=flags(value))
         case SigmaNumber():
             return FieldTest("", "contains", str(value.number))
         case SigmaBool():
@@ -172,11 +176,16 @@ def regex(value: SigmaRegularExpression) -> str:
     return str(value.regexp)
 
 
+def flags(value: SigmaRegularExpression) -> str:
+    return "".join(sorted(FLAGS[flag] for flag in value.flags))
+
+
 def refuse_placeholders(value: SigmaString | SigmaRegularExpression) -> None:
     string = value.regexp if isinstance(value, SigmaRegularExpression) else value
     for part in string.s:
         if not isinstance(part, str | SpecialChars):
-            raise NotSupportedError(f"nothing says what the placeholder %{part.name}% stands for")
+            what = f"nothing says what the placeholder %{part.name}% stands for"
+            raise NotSupportedError(what, "expected it among the vars of a pipeline, as in sigma_rules/pipelines")
 
 
 def reference_flags(value: SigmaFieldReference) -> str:

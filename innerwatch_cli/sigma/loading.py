@@ -15,6 +15,9 @@ from innerwatch_cli.sigma import yaml_mistakes
 Key = str | int
 R = TypeVar("R", bound=SigmaRuleBase)
 SUFFIXES = (".yml", ".yaml")
+LONGEST = 1_000_000  # bytes of a file; the longest of SigmaHQ's has a third of it
+MOST_VALUES = 50_000  # of a rule, aliases written out
+DEEPEST = 50  # levels
 ANCHOR = re.compile(r"[-:,\[{]\s+&\w")  # `key: &name`
 
 
@@ -103,7 +106,12 @@ def files(paths: Iterable[Path | str]) -> list[Path]:
 def read(path: Path) -> Iterator[Document | UserError]:
     """The documents of a file, and an error in place of each that is none."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
+        if len(data) > LONGEST:
+            what = f"the file has {len(data):,} bytes"
+            yield UserError(what, f"expected a rule, or several, in {LONGEST:,} at most", path=path)
+            return
+        text = data.decode("utf-8-sig")
     except OSError as error:
         yield UserError(f"cannot be read: {error.strerror}", "expected a text file in UTF-8", path=path)
     except UnicodeDecodeError as error:
@@ -138,6 +146,8 @@ def parse(text: str, path: Path) -> Iterator[Document | UserError]:
 
 def _constructed(loader: SigmaYAMLLoader, node: yaml.Node, path: Path, text: str) -> tuple[Any, list[UserError]]:
     """A document's value, or the faults that keep it from having one: looked for only where there is a sign of them."""
+    if too_much := yaml_mistakes.too_much(path, node, MOST_VALUES, DEEPEST):
+        return None, [too_much]
     data, trouble = None, None
     try:
         data = loader.construct_document(node)

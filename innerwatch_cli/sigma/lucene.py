@@ -30,13 +30,13 @@ from sigma.types import (
 )
 
 from innerwatch.folding import fold
+from innerwatch.oversized import LONGEST_KEYWORD
 from innerwatch_cli.sigma.conditions import INTEGERS, WHOLE_NUMBER, as_address
 from innerwatch_cli.sigma.taxonomy import Kind, Taxonomy
 
 EVERYTHING = "*:*"
 NOTHING = "(NOT *:*)"
 OVERSIZED = "innerwatch.oversized"
-LONGEST_KEYWORD = 8191  # characters that are indexed: `ignore_above` in the index templates
 LARGEST_WHOLE = 10**15  # below it a whole number has one text, and one with a fraction of zero
 RANGES = {"LT": "[* TO {0}}}", "LTE": "[* TO {0}]", "GT": "{{{0} TO *]", "GTE": "[{0} TO *]"}
 SPECIAL = re.compile(r"[^\w.@]")  # escaped in names and values; escaping more than is needed does no harm

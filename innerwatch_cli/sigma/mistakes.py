@@ -26,6 +26,7 @@ EXPECTED = (
     AttributeError,
     LookupError,
     NotImplementedError,
+    RecursionError,
     TypeError,
     ValueError,
 )
@@ -93,6 +94,9 @@ def explain(document: Document, error: Exception) -> UserError:
     """The error as one line that points into the file."""
     if isinstance(error, UserError):
         return error
+    if isinstance(error, RecursionError):
+        what, expected = "the condition is nested too deeply", "expected `1 of selection_*` or a list of conditions"
+        return document.error(what, expected, document.value("detection", "condition"))
     if isinstance(error, UnknownFieldError):
         return document.error(str(error), error.remedy, _key_of(document, error.field))
     what = str(error.args[0]) if error.args else type(error).__name__
@@ -106,7 +110,7 @@ def explain(document: Document, error: Exception) -> UserError:
             expected = expected or _remedy(what, document)
             return document.error(what, expected, document.value(*keys))
     if isinstance(error, NotSupportedError):
-        return document.error(f"refused: {what}", "", document.value("detection"))
+        return document.error(f"refused: {what}", error.expected, document.value("detection"))
     return document.error(f"not a valid Sigma rule: {what}", "see https://sigmahq.io/docs/basics/rules.html")
 
 

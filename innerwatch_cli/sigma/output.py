@@ -41,7 +41,7 @@ def to_esql(rule: CompiledRule, rules: Iterable[CompiledRule] = ()) -> str:
     """
     if rule.correlation is not None:
         return _aggregated(rule, rule.correlation, {other.id: other for other in rules})
-    return f"FROM {_stream(rule)} METADATA _id, _index, _version\n| WHERE {_condition(to_lucene(rule))}\n{LIMIT}"
+    return f"FROM {_stream(rule)} METADATA _id, _index, _version\n| WHERE {qstr(to_lucene(rule))}\n{LIMIT}"
 
 
 def _stream(rule: CompiledRule) -> str:
@@ -52,7 +52,8 @@ def _name(path: str) -> str:
     return ".".join(f"`{part}`" if re.search(r"\W", part) else part for part in path.split("."))
 
 
-def _condition(lucene: str) -> str:
+def qstr(lucene: str) -> str:
+    """A Lucene query as a condition of ES|QL."""
     return f'QSTR("{lucene.translate(ESCAPED)}")'
 
 
@@ -87,7 +88,7 @@ def _aggregated(rule: CompiledRule, correlation: Correlation, rules: Mapping[str
     return (
         f"FROM {_stream(bases[0])}\n"
         f"| WHERE @timestamp >= NOW() - {correlation.timespan} milliseconds AND @timestamp <= NOW()\n"
-        f"| WHERE {_condition(query)}{present}\n"
+        f"| WHERE {qstr(query)}{present}\n"
         f"| STATS measure = {measure}, first_event = MIN(@timestamp), last_event = MAX(@timestamp){by}\n"
         f"| WHERE {tests}\n{LIMIT}"
     )

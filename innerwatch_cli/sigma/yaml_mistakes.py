@@ -27,6 +27,29 @@ def faults(path: Path, node: yaml.Node, around: tuple[yaml.Node, ...] = ()) -> I
             yield from faults(path, item[1] if isinstance(item, tuple) else item, (*around, node))
 
 
+def too_much(path: Path, node: yaml.Node, most: int, deepest: int) -> UserError | None:
+    """Where it nests deeper, or holds more values once its aliases are written out, than any rule does."""
+    inside: dict[int, int] = {}  # by node: the values in it, so that an alias is counted without being followed again
+    stack: list[tuple[yaml.Node, int, bool]] = [(node, 1, False)]
+    around: set[int] = set()
+    while stack:
+        here, level, counted = stack.pop()
+        parts = [part for item in here.value for part in (item if isinstance(item, tuple) else (item,))]
+        parts = [] if isinstance(here, yaml.ScalarNode) else parts
+        if counted:
+            around.discard(id(here))
+            inside[id(here)] = 1 + sum(inside.get(id(part), 0) for part in parts)
+            if inside[id(here)] > most:
+                return _fault(path, here, f"this has more than {most:,} values", "expected fewer, or without aliases")
+        elif id(here) not in inside and id(here) not in around:
+            if level > deepest:
+                return _fault(path, here, f"this is nested {deepest} levels deep", "expected maps of fields and values")
+            around.add(id(here))
+            stack.append((here, level, True))
+            stack += [(part, level + 1, False) for part in parts]
+    return None
+
+
 def _repeated(path: Path, node: yaml.MappingNode) -> Iterator[UserError]:
     lines: dict[tuple[str, str], int] = {}
     for key, _ in node.value:
@@ -71,6 +94,7 @@ REMEDIES: tuple[tuple[str, str, str], ...] = (
     ("did not find expected ',' or ']'", "a list in [ ] does not end", "expected ] or a comma"),
     ("did not find expected ',' or '}'", "a mapping in { } does not end", "expected } or a comma"),
     ("unexpected end of stream", "quotes are opened and not closed", "expected the closing quote"),
+    ("yaml.org,2002:merge", "a merge key <<", "expected the fields themselves: Sigma's YAML has no merge keys"),
     ("unhashable key", "a list or a mapping stands where a key should", "expected a name followed by a colon"),
 )
 

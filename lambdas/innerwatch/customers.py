@@ -7,6 +7,7 @@ from typing import Any
 from innerwatch.errors import UserError
 from innerwatch.values import dig
 
+LONGEST_KEY = 1024  # bytes of an S3 object's name: a longer one is none, and would not be indexed
 REQUEST = "aws.cloudtrail.flattened.request_parameters"
 
 
@@ -23,6 +24,8 @@ class CustomerObjects:
         """Sets `access.customer.id` of a CloudTrail document whose request names such an object."""
         request = dig(document, REQUEST)
         if not isinstance(request, dict) or not isinstance(key := request.get("key"), str):
+            return
+        if len(key) > LONGEST_KEY:
             return
         name = f"{request.get('bucketName', '')}/{key}"
         for pattern in self._patterns:

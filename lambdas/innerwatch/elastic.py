@@ -77,22 +77,26 @@ def stream_name(dataset: str, namespace: str) -> str:
     return f"logs-{dataset}-{namespace}"
 
 
-def batches(items: Iterable[Item], namespace: str) -> Iterator[tuple[list[Item], list[bytes]]]:
-    """Items with their two bulk lines each, cut so that no request grows too large."""
-    batch: list[Item] = []
+def batches(items: Iterable[Item], namespace: str) -> Iterator[tuple[list[Origin], list[bytes]]]:
+    """Where items came from, with their two bulk lines each, cut so that no request grows too large.
+
+    The documents themselves are let go: a thousand of them, held, keep the garbage collector busy for longer than it
+    takes to encode them.
+    """
+    origins: list[Origin] = []
     lines: list[bytes] = []
     size = 0
     for item in items:
         action = _encode({"create": {"_index": stream_name(item.dataset, namespace), "_id": item.id}})
         source = _encode(item.document)
-        if batch and (len(batch) >= BATCH_DOCUMENTS or size + len(source) > BATCH_BYTES):
-            yield batch, lines
-            batch, lines, size = [], [], 0
-        batch.append(item)
+        if origins and (len(origins) >= BATCH_DOCUMENTS or size + len(source) > BATCH_BYTES):
+            yield origins, lines
+            origins, lines, size = [], [], 0
+        origins.append(item.origin)
         lines += (action, source)
         size += len(action) + len(source)
-    if batch:
-        yield batch, lines
+    if origins:
+        yield origins, lines
 
 
 def create(

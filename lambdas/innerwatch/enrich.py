@@ -7,7 +7,7 @@ from innerwatch import identity
 from innerwatch.customers import CustomerObjects
 from innerwatch.directory import employment
 from innerwatch.fields import ECS_VERSION
-from innerwatch.values import Event, Fact, Owner
+from innerwatch.values import Actor, Event, Fact, Owner
 
 
 class People(Protocol):
@@ -19,14 +19,14 @@ class People(Protocol):
 
 
 def employee_fields(fact: Fact, time: int) -> dict[str, Any]:
-    """`employee.*` as of `time`, without what HR did not say. Shared between events: not to be changed in place."""
-    employee = fact.employee
-    return _fields(fact, employment.day(employee, time), employment.on_shift(employee, time))
+    """`employee.*` as of `time`, without what HR did not say."""
+    local = employment.local(fact.employee, time)
+    return _fields(fact, local // employment.DAY, employment.working(fact.employee, local))
 
 
-@lru_cache(maxsize=16384)
-def _fields(fact: Fact, day: employment.Day, on_shift: bool | None) -> dict[str, Any]:
+def _fields(fact: Fact, own_day: int, on_shift: bool | None) -> dict[str, Any]:
     employee = fact.employee
+    day = employment.on_day(employee, own_day)
     fields: dict[str, Any] = {
         "id": employee.id,
         "name": employee.name,
@@ -54,11 +54,11 @@ def stamp(
 ) -> dict[str, Any]:
     """The document to index: the event's own, with `employee.*`, its data stream and its place of origin.
 
-    Without a directory (`people` is None) the resolution says only what the evidence is, since no HR feed was given.
+    `people` is None where no HR feed was given.
     The result depends on nothing but the arguments: replaying an event gives the same document.
     """
     document = event.document
-    document["employee"] = _employee(event, people)
+    document["employee"] = _unasked(event.actor) if people is None else _asked(event.actor, people, event.time)
     document["ecs"] = ECS
     document["data_stream"] = _data_stream(event.dataset, namespace)
     if customers is not None:
@@ -75,29 +75,41 @@ def _data_stream(dataset: str, namespace: str) -> dict[str, str]:
     return {"type": "logs", "dataset": dataset, "namespace": namespace}
 
 
-def _employee(event: Event, people: People | None) -> dict[str, Any]:
-    if people is None:
-        return {"resolution": _unasked(event)}
-    found = identity.resolve(event.actor, people, event.time)
-    resolution = _resolution(found)
-    fact = people.state(found.employee_id, event.time) if found.employee_id else None
-    if fact is not None:
-        return {**employee_fields(fact, event.time), "resolution": resolution}
-    if found.person:
-        return {"status": "unknown", "resolution": resolution}
-    return {"resolution": resolution}
+# What the following give is shared between events, since making it for each takes longest: not to be changed in place.
+
+
+def _asked(actor: Actor, people: People, time: int) -> dict[str, Any]:
+    found = identity.resolve(actor, people, time)
+    fact = people.state(found.employee_id, time) if found.employee_id else None
+    if fact is None:
+        return _nobody(found)
+    local = employment.local(fact.employee, time)
+    return _somebody(fact, local // employment.DAY, employment.working(fact.employee, local), found)
+
+
+@lru_cache(maxsize=16384)
+def _somebody(fact: Fact, day: int, on_shift: bool | None, found: identity.Resolution) -> dict[str, Any]:
+    return {**_fields(fact, day, on_shift), "resolution": _resolution(found)}
 
 
 @lru_cache(maxsize=1024)
+def _nobody(found: identity.Resolution) -> dict[str, Any]:
+    return (
+        {"status": "unknown", "resolution": _resolution(found)} if found.person else {"resolution": _resolution(found)}
+    )
+
+
 def _resolution(found: identity.Resolution) -> dict[str, str]:
     resolution = {"method": found.method, "confidence": found.confidence}
     return {**resolution, "reason": found.reason} if found.reason else resolution
 
 
-def _unasked(event: Event) -> dict[str, Any]:
-    if event.actor.no_person:
-        return {"method": "none", "confidence": "none", "reason": event.actor.no_person}
+@lru_cache(maxsize=4096)
+def _unasked(actor: Actor) -> dict[str, Any]:
+    """Without a directory the resolution says only what the evidence is."""
+    if actor.no_person:
+        return {"resolution": {"method": "none", "confidence": "none", "reason": actor.no_person}}
     # `owner` is no claim of the log's, but a question to an owner map.
-    methods = [item.method for item in identity.by_strength(event.actor.evidence) if item.method != "owner"]
+    methods = [item.method for item in identity.by_strength(actor.evidence) if item.method != "owner"]
     method = methods[0] if methods else "none"
-    return {"method": method, "confidence": "none", "reason": "no HR feed was given"}
+    return {"resolution": {"method": method, "confidence": "none", "reason": "no HR feed was given"}}

@@ -278,6 +278,8 @@ UNREADABLE = {
     b"\x04\x22\x4d\x18": "lz4",
     b"PAR1": "Parquet",
     b"\xff\x06\x00\x00sNaPpY": "snappy",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
 }
 MAGIC_LENGTH = max(map(len, UNREADABLE))
 
@@ -326,7 +328,7 @@ def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
             break
     for magic, name in UNREADABLE.items():
         if head.startswith(magic):
-            raise Corrupt(f"the data is {name}; expected plain text, gzip or zstd")
+            raise Corrupt(f"the data is {name}; expected UTF-8 text, gzip or zstd")
     everything = chain((head,), source)
     for form in FORMATS:
         if head.startswith(form.magic):

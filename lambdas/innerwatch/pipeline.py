@@ -13,7 +13,7 @@ from innerwatch import elastic, sources
 from innerwatch.customers import CustomerObjects
 from innerwatch.enrich import People, stamp
 from innerwatch.intake import decompress
-from innerwatch.splitting import SPLITTERS, Corrupt
+from innerwatch.splitting import BOM, SPLITTERS, Corrupt
 from innerwatch.values import Counts, Event, Origin, SetAside
 
 Keep = Callable[[Sequence[SetAside]], None]
@@ -23,27 +23,37 @@ Keep = Callable[[Sequence[SetAside]], None]
 def read(chunks: Iterable[bytes], uri: str, source: sources.Source | None = None) -> Iterator[Event | SetAside]:
     """The events of one object or file, in order; what cannot be read as an event comes as SetAside.
 
-    The source is recognised by the first record unless it is given. An object of no known source is one SetAside.
+    The source is recognised by the first record that one knows, unless it is given: a broken one at the head costs no
+    other. An object of no known source is one SetAside.
     """
     records = _records(decompress(chunks), uri, source)
+    begun: list[tuple[int, bytes]] = []  # read before the source is known
+    held = 0
     for first in records:
         if isinstance(first, SetAside):
             yield first
             continue
-        position, record = first
         try:
-            source = source or sources.recognise(uri, record)
+            source = source or sources.recognise(uri, first[1])
         except sources.NotEventsError:
-            return
-        if source is None:
+            break
+        begun.append(first)
+        held += len(first[1])
+        if source is not None or len(begun) >= STRANGE_RECORDS or held >= STRANGE_BYTES:
+            break
+    if source is None:
+        for position, record in begun[:1]:
             yield SetAside(Origin(uri, position), "no log source recognises this record", record[:RAW_KEPT])
-            return
-        parse = source.parse
-        for item in chain((first,), records):
-            result = item if isinstance(item, SetAside) else parse(item[1], Origin(uri, item[0]))
-            if result is not None:  # a record that a mapping says to skip
-                yield result
         return
+    for item in chain(begun, records):
+        result = item if isinstance(item, SetAside) else sources.parse(source, item[1], Origin(uri, item[0]))
+        if result is not None:  # a record that a mapping says to skip
+            yield result
+
+
+# How far an object is read in search of a record that some source knows.
+STRANGE_RECORDS = 100
+STRANGE_BYTES = 16 * 2**20
 
 
 def read_records(records: Iterable[tuple[Origin, bytes]]) -> Iterator[Event | SetAside]:
@@ -53,7 +63,7 @@ def read_records(records: Iterable[tuple[Origin, bytes]]) -> Iterator[Event | Se
         if source is None or not source.recognise(record):
             source = sources.recognise(origin.uri, record)
         result = (
-            source.parse(record, origin)
+            sources.parse(source, record, origin)
             if source is not None
             else SetAside(origin, "no log source recognises this record", record[:RAW_KEPT])
         )
@@ -68,7 +78,7 @@ def _records(
     chunks: Iterator[bytes], uri: str, source: sources.Source | None
 ) -> Iterator[tuple[int, bytes] | SetAside]:
     try:
-        head = next(chunks, b"")
+        head = next(chunks, b"").removeprefix(BOM)
     except Corrupt as why:  # not even a beginning can be read
         return iter((SetAside(Origin(uri, 1), str(why)),))
     return SPLITTERS[_split(head, uri, source)](chain((head,), chunks), uri)
@@ -128,10 +138,10 @@ def index(
                 item.document["event"]["ingested"] = timestamp(clock())
                 yield item
 
-    for batch, lines in elastic.batches(documents(), namespace):
+    for origins, lines in elastic.batches(documents(), namespace):
         fates = elastic.create(es, lines, deadline=deadline).fates
-        for item, fate, source in zip(batch, fates, lines[1::2], strict=True):
-            tally.ended(item.origin, fate, source)
+        for origin, fate, source in zip(origins, fates, lines[1::2], strict=True):
+            tally.ended(origin, fate, source)
         tally.put_aside()
     tally.put_aside()
     return dict(tally.counts)

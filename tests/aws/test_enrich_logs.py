@@ -83,6 +83,40 @@ def test_an_announced_object_is_stamped_as_of_each_event(
     assert found["console:r-1"]["log"]["file"]["path"] == "s3://example-logs/app/a b+c.ndjson.gz"
 
 
+LEFT = "E-1,Ana Ruiz,ana.ruiz@example.com,ana.ruiz,Team Lead,Customer Support,terminated,2024-01-08"
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        FEED.splitlines()[0] + f"\n{LEFT},2026-04-01\n",
+        FEED.splitlines()[0].removesuffix(",effective_date") + ",last_day\n" + f"{LEFT},2026-04-01\n",
+    ],
+    ids=["a dated change", "a full list"],
+)
+def test_a_replay_after_the_person_has_left_gives_the_same_documents(
+    aws: LocalAws, elasticsearch: Elasticsearch, namespace: str, later: str
+) -> None:
+    records = access(1, "2026-03-05T09:00:00Z"), access(2, "2026-03-12T09:00:00Z")
+    body = gzip.compress(lines(*records))
+    aws.s3.put_object(Bucket=LOGS, Key="app/1.ndjson.gz", Body=body)
+    aws.drain(LOGS, enrich_logs.handler, "enrich_logs")
+    before = documents(elasticsearch, namespace)
+    for hit in elasticsearch.search(index=f"logs-app.access-{namespace}")["hits"]["hits"]:
+        elasticsearch.delete(index=hit["_index"], id=hit["_id"])
+    aws.s3.put_object(Bucket=HR, Key="later.csv", Body=later.encode())
+    aws.drain(HR, sync_hr.handler, "sync_hr")
+    enrich_logs.parts.cache_clear()
+    aws.s3.put_object(Bucket=LOGS, Key="app/1.ndjson.gz", Body=body)
+    aws.drain(LOGS, enrich_logs.handler, "enrich_logs")
+    after = documents(elasticsearch, namespace)
+    assert len(before) == 2
+    assert all(after[key]["event"]["ingested"] > before[key]["event"]["ingested"] for key in before)
+    for document in (*before.values(), *after.values()):
+        document["event"].pop("ingested")
+    assert json.dumps(after, sort_keys=True) == json.dumps(before, sort_keys=True)
+
+
 def test_the_same_notification_twice_doubles_nothing(
     aws: LocalAws, elasticsearch: Elasticsearch, namespace: str
 ) -> None:

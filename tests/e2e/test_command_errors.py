@@ -72,6 +72,15 @@ def test_a_truncated_gzip(log: Path) -> None:
     assert whole == int(summary.split()[0]) > 1000
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' /dev/full")
+def test_a_disk_that_is_full(log: Path) -> None:
+    command = [sys.executable, "-m", "innerwatch_cli.main", "enrich", str(log)]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == ["no space is left where the output goes; expected a disk with room for it"]
+
+
 def test_an_hr_feed_without_its_id_column(log: Path, tmp_path: Path) -> None:
     feed = tmp_path / "employees.csv"
     feed.write_text("name,department\nAna Ruiz,Support\n")

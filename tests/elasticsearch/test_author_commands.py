@@ -128,12 +128,36 @@ def test_a_filter_that_held_a_match_off_is_named(tmp_path: Path) -> None:
     assert 'filter_main_case: case (access.case.id): expected no value, found "CASE-1"' in result.stdout
 
 
+def test_a_pipeline_says_what_placeholders_stand_for_in_the_rule_and_in_the_reasons(tmp_path: Path) -> None:
+    rule = EXPORTS.replace("case|exists: true", "'recipient|endswith|expand': '@%partners%'")
+    pipeline = tmp_path / "pipeline.yaml.txt"
+    pipeline.write_text("vars: {partners: [example.org]}\ntransformations: [{type: value_placeholders}]\n")
+    sent = [case(to, True, event(1, recipient=f"x@{to}")) for to in ("example.net", "example.org")]
+    path = written(tmp_path, rule, *sent, MISS)
+    result = invoked("--pipeline", pipeline, path)
+    assert result.exit_code == 1
+    assert "example.org must match and does not" in result.stdout
+    assert 'recipient (email.to.address): expected not ends with "@example.org", found' in result.stdout
+    assert "2 of 3 cases passed" in result.stdout
+    without = invoked(path)
+    assert without.exit_code == 2
+    assert "placeholder %partners%" in without.stderr
+
+
+def test_an_expression_that_runs_away_is_ended_and_told_in_one_line(tmp_path: Path) -> None:
+    rule = EXPORTS.replace("case|exists: true", "'source.user_agent|re': '^(a+)+$'")
+    hostile = event(1, source={"user_agent": "a" * 60 + "!"})
+    result = invoked(written(tmp_path, rule, case("hostile", True, hostile), MISS))
+    assert result.exit_code == 2
+    assert "'^(a+)+$' takes more than 1 s for one value; expected one without" in " ".join(result.stderr.split())
+
+
 def test_a_case_that_should_not_match_says_what_matched_and_what_did_not_hold_it_off(tmp_path: Path) -> None:
     path = written(tmp_path, EXPORTS, case("exported", True, event(1)), case("again", False, event(2)))
     result = invoked(path)
     assert result.exit_code == 1
     assert "again must not match and does" in result.stdout
-    assert 'selection matched: event.action: found "export"' in result.stdout
+    assert 'selection matched: action (event.action): found "export"' in result.stdout
     assert 'selection matched: employee.status: found "notice"' in result.stdout
     assert (
         "filter_main_case did not hold it off: case (access.case.id): expected a value, found nothing" in result.stdout

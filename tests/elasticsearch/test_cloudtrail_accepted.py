@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from elasticsearch import Elasticsearch
 
+from innerwatch import sources
 from innerwatch.sources import cloudtrail
 from innerwatch.values import Event, Origin
 from innerwatch_cli import index_templates
@@ -65,7 +66,7 @@ def index(elasticsearch: Elasticsearch) -> Iterator[str]:
 
 
 def accepted(elasticsearch: Elasticsearch, index: str, record: dict[str, Any], own_id: str) -> Event:
-    event = cloudtrail.parse(json.dumps(record).encode(), Origin("s3://logs/object", 1))
+    event = sources.parse(cloudtrail, json.dumps(record).encode(), Origin("s3://logs/object", 1))
     assert isinstance(event, Event), event
     lines = [{"create": {"_id": own_id}}, msgspec.json.decode(msgspec.json.encode(event.document))]
     (item,) = elasticsearch.bulk(index=index, operations=lines, refresh=True)["items"]

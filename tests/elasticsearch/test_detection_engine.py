@@ -384,6 +384,20 @@ def test_what_is_not_run_is_said_and_does_not_keep_the_others_from_running(compa
     assert "not run: foreign: its log source is none of ours" in str(report)
 
 
+def test_an_expression_that_runs_away_is_ended_and_loses_nothing(company: Company) -> None:
+    pattern = "user_agent.original|re: '^(a+)+$'"
+    rules = company.rules(SINGLE.replace("event.action: lookup", pattern))
+    hostile = lookup(START, user_agent={"original": "a" * 60 + "!"})
+    company.index([hostile, lookup(START + 1, user_agent={"original": "aaa"})])
+    report = company.detect(rules)
+    assert report.rules == report.raised == 0
+    (why,) = report.skipped.values()
+    assert "'^(a+)+$' takes more than 1 s for one value" in why
+    assert hostile["event"]["id"] in why
+    mended = company.rules(SINGLE.replace("event.action: lookup", pattern.replace("(a+)+", "a+")))
+    assert company.detect(mended).raised == 1
+
+
 TEMPORAL = f"""
 title: Export after many lookups
 id: 0e95725d-7320-415d-80f7-004da920fc21

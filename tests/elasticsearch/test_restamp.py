@@ -44,7 +44,6 @@ def indexed(elasticsearch: Elasticsearch, namespace: str, tmp_path: Path) -> Pat
     arguments = [str(tmp_path / "events.ndjson"), "--hr", str(tmp_path / "employees.csv"), "--namespace", namespace]
     result = CliRunner().invoke(ingest, arguments, catch_exceptions=False)
     assert "8 indexed" in result.output
-    elasticsearch.indices.refresh(index=f"logs-app.access-{namespace}")
     return tmp_path
 
 
@@ -89,6 +88,13 @@ def test_a_second_run_changes_nothing(elasticsearch: Elasticsearch, namespace: s
     assert documents(elasticsearch, namespace) == before
 
 
+def test_a_document_of_a_moment_ago_is_found(elasticsearch: Elasticsearch, namespace: str, indexed: Path) -> None:
+    stream = f"logs-app.access-{namespace}"
+    first = documents(elasticsearch, namespace)["2026-03-01T10:00:01.000Zana"]["_source"]
+    elasticsearch.create(index=stream, id="a moment ago", document={**first, "@timestamp": "2026-03-03T10:00:00.000Z"})
+    assert "8 documents of E-1 read: 7 changed" in run(indexed, namespace, "--from", "2026-03-01").output
+
+
 def test_a_dry_run_changes_nothing(elasticsearch: Elasticsearch, namespace: str, indexed: Path) -> None:
     before = documents(elasticsearch, namespace)
     assert "6 would change" in run(indexed, namespace, "--from", "2026-03-01", "--dry-run").output
@@ -100,6 +106,7 @@ def test_a_dry_run_changes_nothing(elasticsearch: Elasticsearch, namespace: str,
     [
         (["--employee", "E-9", "--from", "2026-03-01"], "no HR feed names employee 'E-9'; expected an id as HR has it"),
         (["--from", "March"], "--from is 'March'; expected 2026-03-01 or 2026-03-01T09:15:00Z"),
+        (["--from", "2026-03-01", "--to", "2026-02-01"], "--to is '2026-02-01', which is not after --from; expected"),
         (["--from", "2026-03-01", "--table", "directory"], "either --hr or --table must be given"),
     ],
 )

@@ -80,7 +80,7 @@ def blamed(detection: Detection, document: dict[str, Any], *, wanted: bool) -> l
 def test_only_the_selections_that_matter_are_blamed_for_a_miss(detection: Detection) -> None:
     """`unknown` does not hold either, but `many` does, and one of them is enough."""
     document = {"event": {"action": "view"}, "access": {"records": 90}}
-    assert blamed(detection, document, wanted=True) == [("selection", "event.action", False)]
+    assert blamed(detection, document, wanted=True) == [("selection", "action (event.action)", False)]
 
 
 def test_either_selection_is_blamed_where_none_of_them_holds(detection: Detection) -> None:
@@ -99,7 +99,7 @@ def test_a_filter_is_blamed_for_a_miss(detection: Detection) -> None:
 def test_a_wrong_match_names_what_matched_and_what_did_not_hold_it_off(detection: Detection) -> None:
     document = {"event": {"action": "export"}, "access": {"records": 90}, "service": {"name": "crm"}}
     assert blamed(detection, document, wanted=False) == [
-        ("selection", "event.action", True),
+        ("selection", "action (event.action)", True),
         ("many", "records (access.records)", True),
         ("filter_main_case", "case (access.case.id)", False),
         ("filter_main_report", "application (service.name)", False),

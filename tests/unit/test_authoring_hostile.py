@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from innerwatch.errors import UserError
 from innerwatch_cli.authoring import cases
 from innerwatch_cli.authoring.check import check
+from innerwatch_cli.sigma import compile_rules
 
 SINGLE: dict[str, Any] = {
     "title": "Export",
@@ -120,3 +121,10 @@ def test_spoilt_cases_give_problems(folder: Path, value: dict[str, Any]) -> None
     rule = folder / "spoilt.yml"
     cases.path_for(rule).write_text(json.dumps(value))
     assert all(isinstance(problem, UserError) for problem in cases.problems(rule))
+
+
+def test_a_file_longer_than_any_rule_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "rule.yml"
+    path.write_text(f"title: {'x' * 1_000_000}")
+    with pytest.raises(UserError, match=r"rule\.yml: the file has 1,000,007 bytes; expected"):
+        compile_rules([path])

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from innerwatch import sources
 from innerwatch.fields import DATASETS
 from innerwatch.sources import cloudtrail
 from innerwatch.sources.cloudtrail import parameters
-from innerwatch.values import Event, Origin, SetAside, dig
+from innerwatch.values import Event, Evidence, Origin, SetAside, dig
 from tests import ecs
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "aws.cloudtrail"
@@ -29,7 +30,7 @@ RECORD: dict[str, Any] = {
 
 
 def parsed(**changes: Any) -> Event:
-    result = cloudtrail.parse(json.dumps({**RECORD, **changes}).encode(), ORIGIN)
+    result = sources.parse(cloudtrail, json.dumps({**RECORD, **changes}).encode(), ORIGIN)
     assert isinstance(result, Event), result
     return result
 
@@ -340,7 +341,8 @@ def test_the_name_of_a_user_who_exists_is_kept() -> None:
     )
     assert isinstance(event, Event)
     assert event.document["user"]["name"] == "Ana"
-    assert event.actor.evidence
+    # but that it was this user is not proved
+    assert event.actor.evidence == (Evidence("remote_user", "iam_user:123456789012:user/ana"),)
 
 
 @pytest.mark.parametrize(

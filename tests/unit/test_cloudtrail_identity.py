@@ -80,6 +80,13 @@ def test_a_source_identity_stays_with_a_chain_of_roles() -> None:
     assert found[0] == ("source_identity", "username:ana")
 
 
+def test_nobody_becomes_an_instance_by_the_name_of_a_session() -> None:
+    chosen = session("Web", "i-0123456789abcdef0", sessionContext={"sourceIdentity": "Ana"})
+    assert evidence(chosen)[0] == ("source_identity", "username:ana")
+    delivered = session("Web", "i-0123456789abcdef0", sessionContext={"ec2RoleDelivery": "2.0"})
+    assert actor(delivered).no_person == "instance i-0123456789abcdef0"
+
+
 @pytest.mark.parametrize(
     ("identity", "expected"),
     [

@@ -126,5 +126,5 @@ def test_batches_stay_below_both_limits(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(elastic, "BATCH_BYTES", 1000)
     items = [elastic.Item(str(n), "app.access", {"text": "x" * 300}, Origin("file", n)) for n in range(10)]
     made = list(elastic.batches(items, "test"))
-    assert [item.id for batch, _ in made for item in batch] == [str(n) for n in range(10)]
-    assert all(sum(map(len, lines[1::2])) <= 1000 and len(lines) == 2 * len(batch) for batch, lines in made)
+    assert [origin.position for origins, _ in made for origin in origins] == list(range(10))
+    assert all(sum(map(len, lines[1::2])) <= 1000 and len(lines) == 2 * len(origins) for origins, lines in made)

@@ -253,6 +253,9 @@ def test_values_too_long_for_the_directory_are_set_aside() -> None:
         "name: it has 4097 bytes; expected at most 4096",
         "username: it has 901 bytes; expected at most 900",
     ]
+    half = "z" * 4000  # each part is short enough, the name made of both is not
+    _, (row,) = read(f"employee_id,first_name,last_name\n5,{half},{half}\n".encode())
+    assert row.reason == "name: it has 8001 bytes; expected at most 4096"
     feed = read_feed(f"identifier,employee_id\nusername:{long},1\n".encode(), "owners.csv", 0)
     assert (feed.rows, feed.bad[0].reason) == ((), "it has 910 bytes; expected at most 900")
 

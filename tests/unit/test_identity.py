@@ -69,3 +69,14 @@ def test_an_owner_map_that_does_not_know_a_role_leaves_its_session_name_to_be_gu
 def test_the_owner_of_an_agents_role_beats_the_name_of_its_session() -> None:
     found = resolve(actor(owner="agent-role", session_name="ana"), Known(**{"agent-role": "e-2", "ana": "e-1"}), 0)
     assert (found.employee_id, found.method, found.confidence) == ("e-2", "owner", "asserted")
+
+
+def test_a_vouched_account_of_nobody_is_a_finding() -> None:
+    assert resolve(actor(sso_session="stranger"), Known(), 0).person
+
+
+def test_what_a_program_calls_its_session_is_no_unknown_person() -> None:
+    found = resolve(actor(session_name="gluejobrunnersession"), Known(), 0)
+    assert (found.method, found.confidence, found.person) == ("session_name", "none", False)
+    mail = Actor((Evidence("session_name", "email:stranger@example.com"),))
+    assert resolve(mail, Known(), 0).person

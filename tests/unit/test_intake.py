@@ -308,10 +308,11 @@ def test_a_log_that_compresses_very_well_is_no_bomb() -> None:
         (b"PK\x03\x04aaaaaaaa", "zip"),
         (b"\xfd7zXZ\x00aaaaa", "xz"),
         (b"PAR1aaaaaaaaa", "Parquet"),
+        ('{"eventVersion"'.encode("utf-16"), "UTF-16"),
     ],
 )
 def test_what_we_do_not_read_is_named(data: bytes, name: str) -> None:
-    assert read(iter((data,))) == (b"", f"the data is {name}; expected plain text, gzip or zstd")
+    assert read(iter((data,))) == (b"", f"the data is {name}; expected UTF-8 text, gzip or zstd")
 
 
 # --- Streams ---------------------------------------------------------------------------------------------------------

@@ -53,7 +53,31 @@ def test_a_zip_is_one_clear_reason() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a.log", LINE)
-    assert reasons(read(file.getvalue())) == ["the data is zip; expected plain text, gzip or zstd"]
+    assert reasons(read(file.getvalue())) == ["the data is zip; expected UTF-8 text, gzip or zstd"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'{"other":1}',
+        b"not JSON at all",
+        b"null",
+        b'{"schema":"innerwatch.access/1","deep":' + b"[" * 1000 + b"]" * 1000 + b"}",
+        b'{"schema":"innerwatch.access/1","large":1e999}',
+    ],
+)
+def test_a_broken_record_at_the_head_costs_no_other(head: bytes) -> None:
+    found = read(b"\n".join((head, LINE, LINE)))
+    assert [bool(reason) for reason in reasons(found)] == [True, False, False]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_log() -> None:
+    assert reasons(read(b"\xef\xbb\xbf" + LINE)) == [""]
+
+
+def test_the_search_for_a_known_record_ends() -> None:
+    found = read(b"\n".join([b"hello"] * 1000 + [LINE]))
+    assert reasons(found) == ["no log source recognises this record"]
 
 
 def test_what_no_source_knows_is_one_clear_reason() -> None:

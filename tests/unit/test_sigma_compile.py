@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from innerwatch.detection.predicate import compiled as judged_by
 from innerwatch.detection.rules import CompiledRule, dump, load
 from innerwatch.errors import UserError
 from innerwatch.fields import Field
+from innerwatch_cli.paths import RULES
 from innerwatch_cli.sigma import Compilation, compile_all, compile_rules, to_lucene
 from innerwatch_cli.sigma.taxonomy import TAXONOMIES, Kind, Taxonomy, UnknownFieldError
 from innerwatch_cli.sigma.threats import threats
@@ -312,3 +314,57 @@ def test_every_sigmahq_rule_compiles_or_is_refused_with_a_reason(tmp_path: Path)
     assert len(result.errors) == 25  # 24 placeholders, and a rule that expects geography from elsewhere
     assert sum(rule.exact for rule in result.rules) > 3300
     assert load(dump(result.rules)) == result.rules
+
+
+def test_another_companys_values_take_the_place_of_those_that_come_with_the_rules(tmp_path: Path) -> None:
+    pipeline = tmp_path / "company.yml"
+    pipeline.write_text(
+        "vars:\n  company_accounts: ['210000000001', '210000000002']\n"
+        "  company_accounts_alternatives: ['210000000001|210000000002']\n  company_domains: [firm.example.net]\n"
+        "transformations: [{type: value_placeholders}]\n"
+    )
+    policy = '{"Statement":[{"Principal":{"AWS":"arn:aws:iam::%s:root"}},{"Principal":{"AWS":"arn:aws:iam::%s:root"}}]}'
+
+    def outside(pipelines: list[Path] | None, *accounts: str) -> bool:
+        (rule,) = compile_rules([RULES / "aws/cloudtrail/key_shared_outside.yml"], pipelines)
+        assert rule.condition is not None
+        parameters = {"policy": policy % accounts}
+        document = {
+            "event": {"provider": "kms.amazonaws.com", "action": "PutKeyPolicy"},
+            "aws": {"cloudtrail": {name: {"request_parameters": parameters} for name in ("flattened", "match")}},
+        }
+        return judged_by(rule.condition)(document)
+
+    assert not outside(None, "123456789012", "123456789012")
+    assert outside(None, "123456789012", "210000000001")
+    assert not outside([pipeline], "210000000001", "210000000002")
+    assert outside([pipeline], "210000000001", "123456789012")
+
+
+def test_every_rule_of_the_pack_that_asks_for_the_company_is_refused_without_it() -> None:
+    asking = [path for path in RULES.rglob("*.yml") if "|expand" in path.read_text()]
+    assert len(asking) >= 11
+    refused = {error.path for error in compile_all([RULES], pipelines=[]).errors}
+    assert set(asking) <= refused
+    assert not compile_all([RULES]).errors
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"- a", "this is no pipeline; expected a pySigma pipeline as in"),
+        (b"", "this is no pipeline; expected"),
+        (b"a: [", "this is no pipeline: Error in parsing"),
+        (b"\xff", "this is no pipeline: 'utf-8' codec can't decode"),
+        (b"transformations: [{type: nope}]", "Unknown transformation type 'nope'; expected"),
+        (None, "cannot be read: No such file or directory; expected a pySigma pipeline"),
+    ],
+)
+def test_a_wrong_pipeline_is_told_in_one_line(tmp_path: Path, content: bytes | None, said: str) -> None:
+    path = tmp_path / "pipeline.yml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError) as raised:
+        compile_all([RULES], [path])
+    assert str(raised.value).startswith(f"{path}: ")
+    assert said in str(raised.value)

@@ -10,7 +10,7 @@ import yaml
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ECS = Path(__file__).parents[3] / "shared" / "data" / "ecs" / "ecs_flat.yml"
-OWN = ("access", "aws")  # fields beyond ECS, all in fields.py
+OWN = ("access", "aws", "innerwatch")  # fields beyond ECS, all in fields.py
 
 pytestmark = pytest.mark.skipif(not ECS.exists(), reason=f"ECS's own definition is not there: {ECS}")
 

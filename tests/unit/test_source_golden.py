@@ -6,6 +6,7 @@ A new case needs a log and no code: INNERWATCH_WRITE_GOLDEN=1 writes what is exp
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ def read(case: Path) -> tuple[str, Parse]:
     """How the case's source splits and parses; a mapped one has its mapping beside it."""
     mapping = case.with_suffix(".mapping.yml")
     if mapping.exists():
-        source = Mapping.load(mapping)
-        return source.SPLIT, source.parse
-    module = sources.SOURCES[case.parent.name]
-    return module.SPLIT, module.parse
+        source: sources.Source = Mapping.load(mapping)
+    else:
+        source = sources.SOURCES[case.parent.name]
+    return source.SPLIT, partial(sources.parse, source)
 
 
 def records(case: Path, split: str) -> Iterator[tuple[int, bytes]]:

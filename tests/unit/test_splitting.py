@@ -97,6 +97,11 @@ def test_data_that_ends_within_a_record_gives_all_before_it(cut: int) -> None:
     assert len(found) == len(whole) + 1
 
 
+def test_a_value_that_is_no_record_costs_no_other() -> None:
+    found = split(b'{"Records":[null, 1.5e3 ,"a, ]",true,[],{"a":1}]}', 7)
+    assert found == list(enumerate((b"null", b"1.5e3", b'"a, ]"', b"true", b"[]", b'{"a":1}'), 1))
+
+
 @pytest.mark.parametrize(
     ("data", "before", "reason"),
     [
@@ -108,7 +113,8 @@ def test_data_that_ends_within_a_record_gives_all_before_it(cut: int) -> None:
         (b'{"Records":[{"a":1}]', 1, "ends in the middle of a record"),
         (b'{"a":1}\xff', 1, "expected JSON"),
         (b"\x00\x00", 0, "expected JSON"),
-        (b"[1,2]", 0, "expected a record"),
+        (b"[1,x]", 1, "expected a record"),
+        (b'["a', 0, "expected a record"),
     ],
 )
 def test_what_is_no_json_is_set_aside_with_its_place(data: bytes, before: int, reason: str) -> None:

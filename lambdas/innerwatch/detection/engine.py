@@ -19,6 +19,7 @@ from innerwatch import instants
 from innerwatch.detection import alerts, windows
 from innerwatch.detection.alerts import CONTEXT, Evidence
 from innerwatch.detection.predicate import Predicate, compiled, text, values
+from innerwatch.detection.regex import TooSlowError
 from innerwatch.detection.rules import CompiledRule, tests
 from innerwatch.detection.store import Source, Store, Stored
 from innerwatch.detection.windows import Burst, Key, Match
@@ -80,7 +81,7 @@ class _Run:
 
     def rule(self, rule: CompiledRule) -> None:
         bases = [self.rules[base] for base in windows.bases(rule, self.rules)]
-        why_not = _why_not(rule, bases)
+        why_not = why_not_run(rule, bases)
         if why_not:
             self.report.skipped[rule.title] = why_not
             return
@@ -89,6 +90,8 @@ class _Run:
             self.report.rules += 1
         except BadRequestError as error:  # a query that this cluster does not take: the other rules go on
             self.report.skipped[rule.title] = f"Elasticsearch does not take its query: {error}"
+        except TooSlowError as error:  # its checkpoint stays, so that nothing is lost once it is mended
+            self.report.skipped[rule.title] = str(error)
 
     def _run(self, rule: CompiledRule, bases: Sequence[CompiledRule]) -> None:
         content = _content(rule, bases, self.rules)
@@ -148,7 +151,11 @@ class _Run:
         index = stream_name(base.dataset, self.namespace)
         for hit in self.store.hits(index, query, source_of(base, wanted), [{"event.ingested": "asc"}]):
             document = hit["_source"]
-            if predicate(document):
+            try:
+                holds = predicate(document)
+            except TooSlowError as error:
+                raise TooSlowError(f"{error.what}, in event {hit['_id']}", error.expected) from error
+            if holds:
                 fields = {path: tuple(values(document, path)) for path in wanted}
                 yield Match(base.id, instant(document["@timestamp"]), hit["_id"], index, fields)
 
@@ -282,7 +289,8 @@ def _distinct(matches: Iterable[Match]) -> list[Match]:
     return [found[order] for order in sorted(found)]
 
 
-def _why_not(rule: CompiledRule, bases: Sequence[CompiledRule]) -> str:
+def why_not_run(rule: CompiledRule, bases: Sequence[CompiledRule]) -> str:
+    """Why the engine leaves a rule out; empty where it runs it. `bases`: the single rules at the end of its chain."""
     if any(base.dataset not in DATASETS for base in bases):
         return "its log source is none of ours"
     if "unsupported" in (rule.status, *(base.status for base in bases)):

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
+from innerwatch.detection.regex import searcher
 from innerwatch.detection.rules import All, Condition, FieldTest, Not
 from innerwatch.folding import fold
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 ValueTest = Callable[[Any], bool]
 
-FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -153,11 +153,8 @@ def _value_test(test: FieldTest) -> ValueTest:
         network = ip_network(pattern)
         return lambda value: isinstance(value, str) and _inside(value, network)
     if test.op == "re":
-        flags = 0
-        for letter in test.flags:
-            flags |= FLAGS[letter]
-        search = re.compile(pattern, flags).search
-        return lambda value: search(text(value)) is not None
+        found_in = searcher(pattern, test.flags)
+        return lambda value: found_in(text(value))
     shape = _shape_test(test.op, pattern)
     if test.cased:
         return lambda value: shape(text(value))
@@ -173,8 +170,19 @@ def _shape_test(op: str, pattern: str) -> Callable[[str], bool]:
         return lambda value: value.endswith(pattern)
     if op == "contains":
         return lambda value: pattern in value
-    whole = re.compile(pattern, re.DOTALL).fullmatch  # "like"
+    whole = _wildcards(pattern).fullmatch  # "like"
     return lambda value: whole(value) is not None
+
+
+def _wildcards(pattern: str) -> re.Pattern[str]:
+    """A pattern with `.*` for any text, so that each piece is taken where it first stands and never tried again.
+
+    All pieces are of fixed length, so the first place leaves most for the others: nothing is missed, and no value can
+    make it slow.
+    """
+    first, *inner = pattern.split(".*")
+    last = f".*{inner.pop()}" if inner else ""
+    return re.compile(f"{first}{''.join(f'(?>.*?{piece})' for piece in inner)}{last}", re.DOTALL)
 
 
 COMPARE: dict[str, Callable[[float, float], bool]] = {

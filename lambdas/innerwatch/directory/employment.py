@@ -36,7 +36,7 @@ class Day(NamedTuple):
 
 def day(employee: Employee, time: int) -> Day:
     """What holds on the person's own day of that instant."""
-    return _day(employee, _local(employee.time_zone, time) // DAY)
+    return on_day(employee, local(employee, time) // DAY)
 
 
 def status_at(employee: Employee, time: int) -> str:
@@ -56,9 +56,17 @@ def tenure_days(employee: Employee, time: int) -> int | None:
 
 def on_shift(employee: Employee, time: int) -> bool | None:
     """Whether the instant is within the person's working hours; None where HR did not give them."""
-    if not employee.shift:
-        return None
-    return _within(employee.shift, (_local(employee.time_zone, time) // MINUTE + EPOCH_MINUTE) % WEEK)
+    return working(employee, local(employee, time))
+
+
+def working(employee: Employee, local: int) -> bool | None:
+    """The same, asked by what `local` gives."""
+    return _within(employee.shift, (local // MINUTE + EPOCH_MINUTE) % WEEK) if employee.shift else None
+
+
+def local(employee: Employee, time: int) -> int:
+    """What the person's own clocks show at an instant, as milliseconds since they showed 1 January 1970."""
+    return _local(employee.time_zone, time)
 
 
 def starts_at(day: str, time_zone: str) -> int:
@@ -96,7 +104,8 @@ def _offset(time_zone: str, quarter: int) -> int:
 
 
 @lru_cache(maxsize=65536)
-def _day(employee: Employee, day: int) -> Day:
+def on_day(employee: Employee, day: int) -> Day:
+    """What holds on one of the person's own days, counted from 1 January 1970."""
     hired, last = _number(employee.hired_at), _number(employee.last_day)
     if hired is not None and last is not None and last < hired:
         last = None  # of an earlier employment: the person came back

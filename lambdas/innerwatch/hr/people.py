@@ -218,6 +218,7 @@ def change(line: int, values: MappingType[str, str], mapping: Mapping) -> Change
         attributes = {name: _read(name, values[name], mapping) for name in values if name in READ}
         if NAME_PARTS & values.keys():
             attributes["name"] = _name(values)
+            _field("name", checked_length, attributes["name"], LONGEST)
         accounts_stated = _accounts(values)
         effective = _field("effective_date", dates.when, values.get("effective_date", ""), mapping.date_format)
     except ValueError as error:

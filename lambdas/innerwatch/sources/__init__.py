@@ -12,6 +12,7 @@ the file says to skip.
 
 from typing import Protocol
 
+from innerwatch import oversized
 from innerwatch.reading import first_object
 from innerwatch.sources import access, alb, api_gateway, cloudfront, cloudtrail, combined, ecs_json, s3_access
 from innerwatch.values import Event, Origin, SetAside
@@ -45,6 +46,14 @@ SOURCES: dict[str, Source] = {
 
 class NotEventsError(ValueError):
     """The object is known, and holds no events: its text says what it is."""
+
+
+def parse(source: Source, record: bytes, origin: Origin) -> Event | SetAside | None:
+    """A record by its source, with what holds for all of them: values too long to be indexed are named."""
+    result = source.parse(record, origin)
+    if isinstance(result, Event):
+        oversized.mark(result, len(record))
+    return result
 
 
 def recognise(key: str, record: bytes) -> Source | None:

@@ -1,4 +1,4 @@
-"""Access logs of nginx and Apache, in the combined or the common format.
+"""Access logs of nginx and Apache, in the combined or the common format, also after the virtual host.
 
 https://nginx.org/en/docs/http/ngx_http_log_module.html, https://httpd.apache.org/docs/2.4/logs.html#combined
 Both escape a quote inside a value, so no client can forge what stands outside its own value.
@@ -15,7 +15,11 @@ SPLIT = "lines"
 
 QUOTED = r'"((?:[^"\\]|\\.)*)"'
 # A user's name may hold spaces and brackets, but no quote: the last [time] before the first quote is the time.
-KNOWN = re.compile(rf'(\S+) (\S+) ([^"]+) \[([^\[\]"]+)\] {QUOTED} (\d{{3}}|-) (\d+|-)(?: {QUOTED} {QUOTED}(?: .*)?)?')
+# Before them Apache's `vhost_combined` has the server's name and port, which no client's host has.
+KNOWN = re.compile(
+    r'(?:([^\s:]+):\d+ )?(\S+) (\S+) ([^"]+) \[([^\[\]"]+)\] '
+    rf"{QUOTED} (\d{{3}}|-) (\d+|-)(?: {QUOTED} {QUOTED}(?: .*)?)?"
+)
 UNAUTHORISED = 401
 
 
@@ -36,7 +40,7 @@ def _event(text: str, origin: Origin) -> Event:
         raise UnfitError(
             'the line is in neither format; expected host ident user [time] "request" status bytes "referer" "agent"'
         )
-    host, _, user, moment, line, status, sent, referrer, agent = (
+    server, host, _, user, moment, line, status, sent, referrer, agent = (
         "" if part in (None, "-") else part for part in match.groups()
     )
     time = weblog.clf_time(moment)
@@ -47,6 +51,7 @@ def _event(text: str, origin: Origin) -> Event:
     request = weblog.Request(
         time=time,
         address=host,
+        domain=server,
         method=method,
         target=target,
         protocol=protocol,

@@ -228,7 +228,8 @@ def _of_role(
     subjects = _subjects(web)
     if "/aws-service-role/" in role or title.startswith("AWSServiceRoleFor"):
         return Actor(no_person=f"service-linked role {title}")
-    if INSTANCE.fullmatch(name) or session.ec2_role_delivery:
+    # Whoever takes a role may call the session after an instance: what was not chosen outweighs that.
+    if session.ec2_role_delivery or (INSTANCE.fullmatch(name) and not evidence):
         return Actor(no_person=f"instance {name}")
     account_of_pod = next((item for item in subjects if item.startswith(SERVICE_ACCOUNT)), "")
     if account_of_pod:

@@ -16,7 +16,7 @@ DEEPEST = 90  # levels; Elasticsearch takes 100 of a flattened field, see innerw
 POWERS: list[int] = [
     pow(31, exponent, 2**32) for exponent in range(511, -1, -1)
 ]  # of Java's hash codes, the last is 31 to the 0
-LONG = 63  # bits of a number that Elasticsearch knows how to write
+LONG = 2**63  # of whole numbers, those from -LONG to below it are what Elasticsearch knows how to write
 
 
 Forms = tuple[dict[str, Any], dict[str, Any], str]
@@ -31,11 +31,15 @@ def forms(value: dict[str, Any], depth: int = 1) -> Forms:
     texts: list[str] = []
     for key in value if len(value) == 1 else order(tuple(value)):
         item = value[key]
-        if item.__class__ is str:
+        kind = item.__class__
+        if kind is str:
             lowered[key] = item.lower() if item.isascii() else fold(item)
             if item:
                 kept[key] = item
                 texts.append(f"{key}={item}")
+        elif kind is int and -LONG <= item < LONG:
+            kept[key] = lowered[key] = item
+            texts.append(f"{key}={item}")
         elif item is not None:
             part, lowered[key], text = _part(item, depth)
             if text:
@@ -56,7 +60,7 @@ def _part(item: Any, depth: int) -> tuple[Any, Any, str]:
     if kind is bool:
         return item, item, "true" if item else "false"
     text = java_double(item) if kind is float else str(item)
-    if kind is int and item.bit_length() > LONG:
+    if kind is int and not -LONG <= item < LONG:
         return text, text, text
     return item, item, text
 

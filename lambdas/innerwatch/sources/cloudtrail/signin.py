@@ -10,7 +10,7 @@ import msgspec
 
 from innerwatch.sources.cloudtrail.identity import HIDDEN, Caller, described
 from innerwatch.sources.cloudtrail.record import Record, UserIdentity, read_identity
-from innerwatch.values import Actor
+from innerwatch.values import Actor, Evidence
 
 SERVICE = "signin.amazonaws.com"
 NO_SUCH_USER = "no username found"
@@ -29,12 +29,15 @@ def outcome(entry: Record) -> str:
 
 
 def without_mistyped_name(entry: Record, other: dict[str, Any], who: Caller) -> Caller:
-    """The caller of a failed sign-in without the name that was typed, which `entry` and `other` then lack too."""
+    """The caller of a failed sign-in, without the name that was typed where no such user is known.
+
+    `entry` and `other` then lack the name too.
+    """
     identity, beside = read_identity(bytes(entry.user_identity)) if entry.user_identity else (UserIdentity(), {})
     message = entry.error_message or ""
     exists = bool(identity.principal_id or identity.arn or identity.on_behalf_of)
     if exists and NO_SUCH_USER not in message.lower():
-        return who
+        return who._replace(actor=_unproved(who.actor))
     parts = (
         entry.request_parameters,
         entry.response_elements,
@@ -58,6 +61,12 @@ def without_mistyped_name(entry: Record, other: dict[str, Any], who: Caller) -> 
     if caller.actor.no_person or caller.actor.evidence:
         return caller
     return caller._replace(actor=Actor(no_person="a failed sign-in with the name of no user"))
+
+
+def _unproved(actor: Actor) -> Actor:
+    """Whoever fails to sign in has proved nothing: the account is only the one that they claimed."""
+    claimed = tuple(Evidence("remote_user", item.identifier) for item in actor.evidence)
+    return Actor(claimed, no_person=actor.no_person)
 
 
 def _names(value: Any) -> list[str]:

@@ -1,0 +1,1 @@
+"""What Kibana gets from us."""
