@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench docs lock clean
+.PHONY: help setup demo test check format bench docs package lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,9 +33,15 @@ bench: $(VENV)/.dev ## speed, as ratios to limits measured in the same run
 docs: $(VENV)/.dev ## renew docs/fields.md and the index templates from the field table
 	$(BIN)/python -m innerwatch_cli.reference
 
+package: $(VENV)/.dev ## what runs in AWS as dist/lambda.zip, the same bytes from the same sources
+	$(BIN)/python -m innerwatch_cli.packaging
+
 lock: $(VENV)/.dev ## renew the pinned locks from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group build --group dev -c requirements.lock --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o requirements-dev.lock
+	$(BIN)/uv pip compile --group lambda -c requirements.lock --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o requirements-lambda.lock
+	$(BIN)/uv pip compile --group lambda-runtime -c requirements.lock --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o tests/e2e/lambda-runtime.lock
+	$(BIN)/uv pip compile --group ministack --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o tests/e2e/ministack.lock
 
 clean: ## remove the virtual environment and everything made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist demo-output

@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from innerwatch import hr, instants
 from innerwatch.directory import DynamoStore, Report, apply_feed
@@ -111,6 +111,9 @@ def sync_message(record: SQSRecord) -> None:
         except UserError as error:
             logger.error("feed refused", extra={"key": ref.key, "reason": without_values(str(error))})
             metrics.add_metric(name="FeedsRefused", unit=MetricUnit.Count, value=1)
+            raise
+        except (BotoCoreError, ClientError) as error:
+            logger.error("feed not applied", extra={"key": ref.key, "reason": str(error)})
             raise
         if report is not None:
             report_on(ref, report)

@@ -303,5 +303,11 @@ def test_status_and_days_at_any_instant(employee: Employee, time: int) -> None:
     tenure = (day - hired).days if hired else -1
     assert employment.tenure_days(employee, time) == (tenure if tenure >= 0 else None)
     last = datetime.fromisoformat(employee.last_day).date() if employee.last_day else None
-    gone_before = last is not None and hired is not None and last < hired
-    assert employment.days_to_exit(employee, time) == (None if last is None or gone_before else (last - day).days)
+    notice = datetime.fromisoformat(employee.notice_at).date() if employee.notice_at else None
+    if hired and last and last < hired:
+        last = None
+    if hired and notice and notice < hired:
+        notice = None
+    engaged = employee.type in ("contractor", "vendor")
+    unknown = day < notice if notice else not engaged and last is not None and (last - day).days >= 30
+    assert employment.days_to_exit(employee, time) == (None if last is None or unknown else (last - day).days)

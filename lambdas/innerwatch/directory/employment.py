@@ -30,6 +30,7 @@ class Day(NamedTuple):
     """What holds for one person on one of their days."""
 
     status: str
+    announced: bool  # whether notice had been given by then; before, nobody knew of the last day
     days_to_exit: int | None
     tenure_days: int | None
 
@@ -45,7 +46,7 @@ def status_at(employee: Employee, time: int) -> str:
 
 
 def days_to_exit(employee: Employee, time: int) -> int | None:
-    """Days until the last day, negative after it; None while none is known."""
+    """Days until the last day, negative after it; None while none is known, and before notice was given."""
     return day(employee, time).days_to_exit
 
 
@@ -106,20 +107,26 @@ def _offset(time_zone: str, quarter: int) -> int:
 @lru_cache(maxsize=65536)
 def on_day(employee: Employee, day: int) -> Day:
     """What holds on one of the person's own days, counted from 1 January 1970."""
-    hired, last = _number(employee.hired_at), _number(employee.last_day)
-    if hired is not None and last is not None and last < hired:
-        last = None  # of an earlier employment: the person came back
+    hired, notice, last = map(_number, (employee.hired_at, employee.notice_at, employee.last_day))
+    if hired is not None:  # dates before the first day are of an earlier employment: the person came back
+        last = None if last is not None and last < hired else last
+        notice = None if notice is not None and notice < hired else notice
+    announced = _announced(employee, day, notice, last)
     return Day(
-        status=_status(employee, day, hired, last),
-        days_to_exit=None if last is None else last - day,
+        status=_status(employee, day, hired, notice, last),
+        announced=announced,
+        days_to_exit=None if last is None or not announced else last - day,
         tenure_days=None if hired is None or day < hired else day - hired,
     )
 
 
-def _status(employee: Employee, day: int, hired: int | None, last: int | None) -> str:
-    notice = _number(employee.notice_at)
-    if notice is not None and hired is not None and notice < hired:
-        notice = None
+def _announced(employee: Employee, day: int, notice: int | None, last: int | None) -> bool:
+    if notice is not None:
+        return day >= notice
+    return last is None or employee.type in ENGAGED or day > last - NOTICE_DAYS
+
+
+def _status(employee: Employee, day: int, hired: int | None, notice: int | None, last: int | None) -> str:
     if hired is not None and day < hired:
         return "pre_hire"
     if day > last if last is not None else employee.status == "terminated":

@@ -1,0 +1,132 @@
+"""`make package`: what runs in AWS as the zip that infra/template.yaml deploys, the same bytes from the same sources.
+
+Python finds its libraries in `/var/task`, which no function may write to: so compiled files come along, marked as never
+to be compared with their source ("unchecked hash", PEP 552), or every cold start would compile everything anew.
+https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from innerwatch.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+LOCK = ROOT / "requirements-lambda.lock"
+LARGEST = 10 * 2**20  # bytes zipped
+EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
+NOT_NEEDED = (
+    "bin/*",  # the libraries' own commands
+    ".lock",
+    "*.dist-info/RECORD",  # these three tell how it was installed; metadata and licences stay
+    "*.dist-info/INSTALLER",
+    "*.dist-info/REQUESTED",
+    "**/tests/**/*",
+    "**/*.pyi",
+    "aws_lambda_powertools/event_handler/**/*",  # answers HTTP, which no function of ours does; 3 MB
+    "zstandard/_cffi.*",  # 11 MB for PyPy; CPython takes the other backend
+    "zstandard/backend_cffi.py",
+)
+
+
+class Target(NamedTuple):
+    """Where the package runs. `platform` by uv's names, empty for this machine."""
+
+    python: str
+    platform: str
+
+
+# As infra/template.yaml says. Lambda's Amazon Linux 2023 has glibc 2.34, and so takes wheels for 2.28.
+LAMBDA = Target("3.13", "aarch64-manylinux_2_28")
+LOCAL = Target(f"{sys.version_info.major}.{sys.version_info.minor}", "")
+
+
+def build(zip_path: Path, target: Target = LAMBDA) -> Path:
+    """Makes the zip, whose handlers and packages stand at its top. Raises UserError if what it needs is missing."""
+    interpreter = _interpreter(target.python)
+    with tempfile.TemporaryDirectory(prefix="innerwatch-package-") as name:
+        folder = Path(name)
+        _install(folder, target)
+        for pattern in NOT_NEEDED:
+            for path in folder.glob(pattern):
+                if path.is_file():
+                    path.unlink()
+        shutil.copytree(
+            ROOT / "lambdas", folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"), dirs_exist_ok=True
+        )
+        _compile(folder, interpreter)
+        zip_path.parent.mkdir(parents=True, exist_ok=True)
+        _pack(folder, zip_path)
+    if (size := zip_path.stat().st_size) > LARGEST:
+        raise UserError(f"{zip_path} has {size} bytes", f"expected at most {LARGEST}")
+    return zip_path
+
+
+def _interpreter(version: str) -> str:
+    """A Python of the target's version: compiled files are good for no other."""
+    if version == LOCAL.python:
+        return sys.executable
+    if found := shutil.which(f"python{version}"):
+        command = [found, "-c", "import sys; print(sys.executable)"]
+        environment = {**os.environ, "PYENV_VERSION": version}  # pyenv's placeholders run what this names
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
+        if not answer.returncode:
+            return answer.stdout.strip()
+    raise UserError(f"no python{version} on the PATH can be run", f"expected one, to compile what runs on {version}")
+
+
+def _install(folder: Path, target: Target) -> None:
+    platform = ["--python-platform", target.platform] if target.platform else []
+    command = [
+        *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-config"),
+        *("--target", str(folder), "--python-version", target.python, *platform),
+        *("--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-compile-bytecode"),
+        *("--link-mode", "copy", "-r", str(LOCK)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 our own arguments
+    if done.returncode:
+        raise UserError(f"the libraries cannot be installed: {done.stderr.strip()[-500:]}")
+
+
+def _compile(folder: Path, interpreter: str) -> None:
+    command = [
+        *(interpreter, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
+        *("-s", str(folder), "-p", "/var/task", str(folder)),  # tracebacks name the files as they stand in AWS
+    ]
+    environment = {"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
+    if done.returncode:
+        raise UserError(f"the package cannot be compiled: {done.stdout.strip()[-500:]}")
+
+
+def _pack(folder: Path, zip_path: Path) -> None:
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, path in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, EARLIEST)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # Unix, wherever it is made
+            entry.external_attr = 0o644 << 16  # Lambda's user must be able to read it
+            archive.writestr(entry, path.read_bytes())
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("dist/lambda.zip"))
+def main(out: Path) -> None:
+    """Makes the package for Lambda."""
+    try:
+        build(out)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: {out.stat().st_size / 2**20:.1f} MB for Python {LAMBDA.python}, {LAMBDA.platform}")
+
+
+if __name__ == "__main__":
+    main()
