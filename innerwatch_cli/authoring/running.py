@@ -24,6 +24,7 @@ from innerwatch.detection.regex import TooSlowError
 from innerwatch.detection.rules import CompiledRule
 from innerwatch.detection.windows import Burst, Match
 from innerwatch.errors import UserError
+from innerwatch.values import SetAside
 from innerwatch_cli import index_templates
 from innerwatch_cli.authoring.cases import Case, Cases
 
@@ -124,7 +125,7 @@ def prepared(cases: Cases, case: Case) -> Outcome:
     documents: dict[str, dict[str, Any]] = {}
     now = pipeline.timestamp(datetime.now(UTC))
     for item in items:
-        if isinstance(item, elastic.Item) and item.id not in documents:  # a second one would be a duplicate
+        if not isinstance(item, SetAside) and item.id not in documents:  # a second one would be a duplicate
             item.document["event"]["ingested"] = now
             documents[item.id] = item.document
     return Outcome(case, list(documents.items()))

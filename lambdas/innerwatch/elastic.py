@@ -8,7 +8,7 @@ duplicate, done already; 429 and 5xx are worth another try; any other 4xx is the
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from elastic_transport import ConnectionError as TransportConnectionError
@@ -30,7 +30,25 @@ class Unavailable(Exception):
     """Elasticsearch did not take everything in the time given. Nothing is lost: whoever called tries again later."""
 
 
-class Item(NamedTuple):
+class Item(Protocol):
+    """What is indexed: an Event that the enricher has completed, or a Document."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def document(self) -> dict[str, Any]: ...
+
+    @property
+    def origin(self) -> Origin: ...
+
+
+class Document(NamedTuple):
+    """What is indexed and was no event."""
+
     id: str
     dataset: str
     document: dict[str, Any]

@@ -63,12 +63,11 @@ def resolve(actor: Actor, owners: Owners, time: int) -> Resolution:
     reasons: list[str] = []
     strongest = "none"
     for method, identifier in by_strength(actor.evidence):
-        confidence = METHODS[method].confidence
-        if reasons and confidence == "guessed" and METHODS[strongest].confidence != "guessed":
+        if reasons and METHODS[method].confidence == "guessed" and METHODS[strongest].confidence != "guessed":
             break
         employee_id, reason = owners.owner(identifier, time)
         if employee_id:
-            return _resolution(employee_id, method, confidence, "", True)
+            return _resolution(employee_id, method, METHODS[method].confidence, "", True)
         if method == "owner" and reason == NOBODY:
             continue  # owner maps name agents only: of anybody else they say nothing
         if strongest == "none":

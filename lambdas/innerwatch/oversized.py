@@ -14,14 +14,12 @@ from innerwatch.values import Event
 LONGEST_KEYWORD = 8191
 
 
-def mark(event: Event, size: int) -> None:
+def mark(event: Event) -> None:
     """Names in `innerwatch.oversized` the fields that hold a value too long, as rules ask for them.
 
-    `size` is that of the record in bytes: no value of a short one is too long, since each unit takes a byte at least.
+    No record needs it that is no longer itself, since each unit takes a byte at least.
     What the employee directory adds is shorter: see `hr.people.LONGEST`.
     """
-    if size <= LONGEST_KEYWORD:
-        return
     found = list(_fields(event.document, "", _asked(event.dataset)))
     if _units(event.actor.no_person) > LONGEST_KEYWORD:
         found.append("employee.resolution.reason")  # where it will stand

@@ -108,12 +108,11 @@ def enriched(
     namespace: str,
     customers: CustomerObjects | None = None,
 ) -> Iterator[elastic.Item | SetAside]:
-    """Every event as the document that is indexed, but for `event.ingested`."""
+    """The same, every event's document completed as it is indexed, but for `event.ingested`."""
     for item in items:
-        if isinstance(item, SetAside):
-            yield item
-        else:
-            yield elastic.Item(item.id, item.dataset, stamp(item, people, namespace, customers), item.origin)
+        if not isinstance(item, SetAside):
+            stamp(item, people, namespace, customers)
+        yield item
 
 
 def index(

@@ -29,6 +29,7 @@ FIRST_KEY = re.compile(rb'\{\s*"[^"\\]{1,80}"')
 # A whole string, a quote whose string goes on beyond the data, or a bracket.
 TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\]]', re.DOTALL)
 STRING_END = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+SCALAR = re.compile(rb'(?:null|true|false|-?\d[\d.eE+-]*|"(?:[^"\\]|\\.)*")(?=\s*[,\]])', re.DOTALL)
 BACKSLASHES = re.compile(rb"\\*\Z")
 
 ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -71,22 +72,36 @@ class _Feed:
 
     def more(self) -> bool:
         """Hold one more piece; what lies before `at` is let go, so places in `data` shift by what `at` was."""
-        try:
-            piece = next(self._pieces, None)
-        except Corrupt as why:
-            self.corrupt = str(why) or "the data is corrupt"
-            piece = None
-        if piece is None:
-            self.ended = True
+        piece = self._next()
+        if not piece:
             return False
-        self._passed += self.at
-        self.data = self.data[self.at :] + piece
-        self.at = 0
+        self._hold(self.data[self.at :] + piece)
         return True
 
     def fill(self, size: int) -> None:
-        while len(self.data) - self.at < size and not self.ended:
-            self.more()
+        """Hold at least so many bytes from `at` on, unless the data ends; joined at once, since that copies least."""
+        missing = size - (len(self.data) - self.at)
+        if missing <= 0 or self.ended:
+            return
+        parts = [self.data[self.at :]]
+        while missing > 0 and (piece := self._next()):
+            parts.append(piece)
+            missing -= len(piece)
+        self._hold(b"".join(parts))
+
+    def _next(self) -> bytes:
+        """The next piece; empty, once the data has ended."""
+        try:
+            piece = next(self._pieces, b"")
+        except Corrupt as why:
+            self.corrupt = str(why) or "the data is corrupt"
+            piece = b""
+        self.ended = self.ended or not piece
+        return piece
+
+    def _hold(self, data: bytes) -> None:
+        self._passed += self.at
+        self.data, self.at = data, 0
 
     def peek(self) -> bytes:
         """The next byte that is no space, empty at the end; `at` is then its place."""
@@ -243,8 +258,6 @@ def _elements(feed: _Feed) -> _Items:
         feed.at += 1
         return
     while True:
-        if byte not in (b"{", b"["):
-            raise feed.unreadable("a record")
         if wait:
             wait -= 1
         else:
@@ -252,7 +265,7 @@ def _elements(feed: _Feed) -> _Items:
             yield from found
             wait = 0 if found else PATIENCE
         try:
-            record = _value(feed)
+            record = _value(feed) if byte in (b"{", b"[") else _scalar(feed)
         except _TooLong as error:
             yield error
         else:
@@ -265,6 +278,16 @@ def _elements(feed: _Feed) -> _Items:
             raise feed.unreadable("',' or ']' after a record")
         feed.at += 1
         byte = feed.peek()
+
+
+def _scalar(feed: _Feed) -> bytes:
+    """A null, a number or a short text where a record should be: none, but it costs the records after it nothing."""
+    feed.fill(4096)
+    match = SCALAR.match(feed.data, feed.at)
+    if match is None:
+        raise feed.unreadable("a record")
+    feed.at = match.end()
+    return match[0]
 
 
 def _window(feed: _Feed) -> list[bytes]:

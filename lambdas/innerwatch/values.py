@@ -91,6 +91,10 @@ class Fact:
     valid_from: int
     recorded_at: int
 
+    def __hash__(self) -> int:
+        """As an employee's, and for the same reason."""
+        return hash(self.employee.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -208,7 +208,8 @@ def indexed(es: Elasticsearch, events: list[Event]) -> str:
     if es.indices.exists(index=STREAM):  # of an earlier run; the local node cannot delete a data stream
         empty(es, STREAM)
     items = (
-        elastic.Item(str(place), "aws.cloudtrail", event.document, event.origin) for place, event in enumerate(events)
+        elastic.Document(str(place), "aws.cloudtrail", event.document, event.origin)
+        for place, event in enumerate(events)
     )
     for _, lines in elastic.batches(items, "testsigma"):
         outcome = elastic.create(es, lines, deadline=time.monotonic() + 60)

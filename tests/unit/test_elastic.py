@@ -68,7 +68,7 @@ def answer(**statuses: int) -> Callable[[list[str]], tuple[int, dict[str, Any]]]
 
 
 def create(url: str, *ids: str, patience: float = 60.0) -> elastic.Outcome:
-    items = [elastic.Item(name, "app.access", {"name": name}, Origin("file", 1)) for name in ids]
+    items = [elastic.Document(name, "app.access", {"name": name}, Origin("file", 1)) for name in ids]
     ((_, lines),) = elastic.batches(items, "test")
     clock = [0.0]
 
@@ -124,7 +124,7 @@ def test_nobody_listening_is_unavailable() -> None:
 
 def test_batches_stay_below_both_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elastic, "BATCH_BYTES", 1000)
-    items = [elastic.Item(str(n), "app.access", {"text": "x" * 300}, Origin("file", n)) for n in range(10)]
+    items = [elastic.Document(str(n), "app.access", {"text": "x" * 300}, Origin("file", n)) for n in range(10)]
     made = list(elastic.batches(items, "test"))
     assert [origin.position for origins, _ in made for origin in origins] == list(range(10))
     assert all(sum(map(len, lines[1::2])) <= 1000 and len(lines) == 2 * len(origins) for origins, lines in made)

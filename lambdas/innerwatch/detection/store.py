@@ -102,7 +102,7 @@ class Store:
 
     def create_alerts(self, alerts: Iterable[tuple[str, dict[str, Any]]], deadline: float) -> elastic.Outcome:
         """By `time.monotonic`, `deadline` is when to give up. Raises elastic.Unavailable then."""
-        items = [elastic.Item(identity, DATASET, document, NOWHERE) for identity, document in alerts]
+        items = [elastic.Document(identity, DATASET, document, NOWHERE) for identity, document in alerts]
         batches = elastic.batches(items, self.namespace)
         return elastic.Outcome(
             [fate for _, lines in batches for fate in elastic.create(self.es, lines, deadline=deadline).fates]

@@ -29,12 +29,14 @@ class Directory:
 
     def state(self, employee_id: str, time: int) -> Fact | None:
         """What HR held true of a person at an instant; None for somebody whom no feed has named."""
-        self._renew()
+        if self._clock() - self._asked >= self._fresh:
+            self._renew()
         return self._reader.person(employee_id).at(time)
 
     def owner(self, identifier: str, time: int) -> Owner:
         """Whose an account was at an instant."""
-        self._renew()
+        if self._clock() - self._asked >= self._fresh:
+            self._renew()
         known = self._identifiers.get(identifier)
         if known is None:
             if len(self._identifiers) >= MOST:
@@ -43,14 +45,12 @@ class Directory:
         return known.owner(time)
 
     def _renew(self) -> None:
-        now = self._clock()
-        if now - self._asked >= self._fresh:
-            self._asked = now
-            version = self._store.version()
-            if version != self._version:
-                self._version = version
-                self._identifiers.clear()
-                self._reader.clear()
+        self._asked = self._clock()
+        version = self._store.version()
+        if version != self._version:
+            self._version = version
+            self._identifiers.clear()
+            self._reader.clear()
 
 
 class _Person:

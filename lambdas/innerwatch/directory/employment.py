@@ -67,7 +67,7 @@ def working(employee: Employee, local: int) -> bool | None:
 
 def local(employee: Employee, time: int) -> int:
     """What the person's own clocks show at an instant, as milliseconds since they showed 1 January 1970."""
-    return _local(employee.time_zone, time)
+    return time + _offset(employee.time_zone, time // QUARTER)
 
 
 def starts_at(day: str, time_zone: str) -> int:
@@ -79,7 +79,7 @@ def starts_at(day: str, time_zone: str) -> int:
 
 def local_day(time: int, time_zone: str) -> str:
     """The ISO day that it is at an instant in a time zone."""
-    return date.fromordinal(_local(time_zone, time) // DAY + EPOCH_DAY).isoformat()
+    return date.fromordinal((time + _offset(time_zone, time // QUARTER)) // DAY + EPOCH_DAY).isoformat()
 
 
 @lru_cache(maxsize=1024)
@@ -91,10 +91,6 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"{name[:80]!r} is no time zone") from error
-
-
-def _local(time_zone: str, time: int) -> int:
-    return time + _offset(time_zone, time // QUARTER)
 
 
 @lru_cache(maxsize=65536)

@@ -51,8 +51,8 @@ class NotEventsError(ValueError):
 def parse(source: Source, record: bytes, origin: Origin) -> Event | SetAside | None:
     """A record by its source, with what holds for all of them: values too long to be indexed are named."""
     result = source.parse(record, origin)
-    if isinstance(result, Event):
-        oversized.mark(result, len(record))
+    if len(record) > oversized.LONGEST_KEYWORD and isinstance(result, Event):
+        oversized.mark(result)
     return result
 
 

@@ -18,24 +18,28 @@ TLS_VERSION = re.compile(r"(\w+?)v([\d.]+)", re.ASCII)
 
 
 def build(entry: Record, who: Caller, outcome: str, other: dict[str, Any]) -> dict[str, Any]:
-    event = dict(_event_fields(entry.event_name, entry.event_source, outcome))
-    if entry.event_id:
-        event["id"] = entry.event_id
-    cloudtrail = _cloudtrail(entry, who)
+    event, same = _call(
+        entry.event_name,
+        entry.event_source,
+        outcome,
+        entry.event_version,
+        entry.event_category,
+        entry.event_type,
+        entry.recipient_account_id,
+        entry.management_event,
+        entry.read_only,
+    )
+    cloudtrail = {**same}
+    if who.fields:
+        cloudtrail["user_identity"] = who.fields
+    if entry.request_id:
+        cloudtrail["request_id"] = entry.request_id
     _seldom(entry, cloudtrail)
     found: dict[str, Any] = {
-        "event": event,
+        "event": {**event, "id": entry.event_id} if entry.event_id else {**event},
         "aws": {"cloudtrail": cloudtrail},
-        "cloud": _cloud(who.account, entry.aws_region),
+        **_surroundings(who.account, entry.aws_region, entry.source_ip_address, entry.user_agent),
     }
-    related: dict[str, Any] = {}
-    if entry.source_ip_address:
-        source = _source(entry.source_ip_address)
-        found["source"] = source
-        if "ip" in source:
-            related["ip"] = [source["ip"]]
-    if entry.user_agent:
-        found["user_agent"] = user_agents.describe(entry.user_agent)
     if entry.tls_details:
         tls, exact = _tls(bytes(entry.tls_details))
         if tls:
@@ -43,54 +47,57 @@ def build(entry: Record, who: Caller, outcome: str, other: dict[str, Any]) -> di
         if exact:
             cloudtrail["tls_details"] = exact
     _free_parts(entry, who, other, cloudtrail)
-    _users_and_groups(entry, who, cloudtrail["flattened"], found, related)
-    if related:
-        found["related"] = related
+    _users_and_groups(entry, who, cloudtrail["flattened"], found)
     return found
 
 
 @lru_cache(maxsize=8192)
-def _event_fields(name: str | None, source: str | None, outcome: str) -> dict[str, Any]:
-    category = CATEGORIES.get(name or "", UNCATEGORISED)
-    return reading.present(
-        {
-            "kind": "event",
-            "module": "aws",
-            "dataset": "aws.cloudtrail",
-            "action": name,
-            "provider": source,
-            "category": category.category,
-            "type": category.type,
-            "outcome": outcome,
-        }
-    )
+def _call(
+    name: str | None,
+    source: str | None,
+    outcome: str,
+    version: str | None,
+    category: str | None,
+    type_: str | None,
+    recipient: str | None,
+    management: bool | str | None,
+    read_only: bool | str | None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """ECS `event.*` and `aws.cloudtrail.*` as far as they are the same for every call of an API: to be copied."""
+    ecs = CATEGORIES.get(name or "", UNCATEGORISED)
+    event = {
+        "kind": "event",
+        "module": "aws",
+        "dataset": "aws.cloudtrail",
+        "action": name,
+        "provider": source,
+        "category": ecs.category,
+        "type": ecs.type,
+        "outcome": outcome,
+    }
+    cloudtrail = {
+        "event_version": version,
+        "event_category": category,
+        "event_type": type_,
+        "recipient_account_id": recipient,
+        "management_event": _switch(management, "managementEvent"),
+        "read_only": _switch(read_only, "readOnly"),
+    }
+    return reading.present(event), reading.present(cloudtrail)
 
 
-@lru_cache(maxsize=1024)
-def _cloud(account: str, region: str | None) -> dict[str, Any]:
-    return reading.present({"provider": "aws", "account": {"id": account} if account else None, "region": region})
-
-
-def _cloudtrail(entry: Record, who: Caller) -> dict[str, Any]:
-    """What every record has, each by its own line, since that is fastest."""
-    cloudtrail: dict[str, Any] = {}
-    if who.fields:
-        cloudtrail["user_identity"] = who.fields
-    if entry.event_version:
-        cloudtrail["event_version"] = entry.event_version
-    if entry.event_category:
-        cloudtrail["event_category"] = entry.event_category
-    if entry.event_type:
-        cloudtrail["event_type"] = entry.event_type
-    if entry.request_id:
-        cloudtrail["request_id"] = entry.request_id
-    if entry.recipient_account_id:
-        cloudtrail["recipient_account_id"] = entry.recipient_account_id
-    if entry.management_event is not None and entry.management_event != "":
-        cloudtrail["management_event"] = _switch(entry.management_event, "managementEvent")
-    if entry.read_only is not None and entry.read_only != "":
-        cloudtrail["read_only"] = _switch(entry.read_only, "readOnly")
-    return cloudtrail
+@lru_cache(maxsize=8192)
+def _surroundings(account: str, region: str | None, address: str | None, user_agent: str | None) -> dict[str, Any]:
+    """From where a call came and went, which is the same for many events: they share it, down to the last part."""
+    cloud = {"provider": "aws", "account": {"id": account} if account else None, "region": region}
+    found: dict[str, Any] = {"cloud": reading.present(cloud)}
+    if address:
+        source = found["source"] = reading.caller(address)
+        if "ip" in source:
+            found["related"] = {"ip": [source["ip"]]}
+    if user_agent:
+        found["user_agent"] = user_agents.describe(user_agent)
+    return found
 
 
 def _seldom(entry: Record, cloudtrail: dict[str, Any]) -> None:
@@ -116,9 +123,9 @@ def _seldom(entry: Record, cloudtrail: dict[str, Any]) -> None:
         cloudtrail.update(reading.present({"addendum": addendum, "status": entry.status}))
 
 
-def _switch(value: bool | str, name: str) -> bool:
-    if isinstance(value, bool):
-        return value
+def _switch(value: bool | str | None, name: str) -> bool | None:
+    if not value or value is True:
+        return value if isinstance(value, bool) else None
     if value.lower() in ("true", "false"):
         return value.lower() == "true"
     raise UnfitError(f"{name} is {reading.shown(value)}; expected true or false")
@@ -138,17 +145,15 @@ def _resources(value: Any) -> list[dict[str, Any]]:
 def _resource(item: Any, place: int) -> dict[str, Any]:
     if not isinstance(item, dict):
         item = {"ARN": item}  # so some exports write it
-    if set(map(type, item.values())) - {str}:
-        item = {name: reading.text(part, f"resources[{place}].{name}") for name, part in item.items()}
-    return {RESOURCE.get(name, name): part for name, part in item.items() if part}
+    found: dict[str, Any] = {}
+    for name, part in item.items():
+        whole = part if part.__class__ is str else reading.text(part, f"resources[{place}].{name}")
+        if whole:
+            found[RESOURCE.get(name, name)] = whole
+    return found
 
 
 RESOURCE = {"ARN": "arn", "accountId": "account_id"}
-
-
-@lru_cache(maxsize=8192)
-def _source(address: str) -> dict[str, Any]:
-    return reading.caller(address)
 
 
 @lru_cache(maxsize=1024)
@@ -247,9 +252,7 @@ def _console_login(data: dict[str, Any]) -> dict[str, Any]:
 SUBJECTS = frozenset({"userName", "newUserName", "groupName", "user", "group"})
 
 
-def _users_and_groups(
-    entry: Record, who: Caller, flattened: dict[str, Any], document: dict[str, Any], related: dict[str, Any]
-) -> None:
+def _users_and_groups(entry: Record, who: Caller, flattened: dict[str, Any], document: dict[str, Any]) -> None:
     """Who called, and the user or group that the call was about."""
     user = who.user
     names = [who.user_name] if who.user_name else []
@@ -271,7 +274,7 @@ def _users_and_groups(
     if user:
         document["user"] = user
     if names:
-        related["user"] = list(dict.fromkeys(names))
+        document["related"] = {**document.get("related", NOTHING), "user": list(dict.fromkeys(names))}
 
 
 NOTHING: dict[str, Any] = {}
