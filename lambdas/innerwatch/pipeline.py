@@ -14,7 +14,7 @@ from innerwatch.customers import CustomerObjects
 from innerwatch.enrich import People, stamp
 from innerwatch.intake import decompress
 from innerwatch.splitting import BOM, SPLITTERS, Corrupt
-from innerwatch.values import Counts, Event, Origin, SetAside
+from innerwatch.values import RAW_KEPT, Counts, Event, Origin, SetAside
 
 Keep = Callable[[Sequence[SetAside]], None]
 """Where records that were set aside go: must have stored them when it returns."""
@@ -69,9 +69,6 @@ def read_records(records: Iterable[tuple[Origin, bytes]]) -> Iterator[Event | Se
         )
         if result is not None:
             yield result
-
-
-RAW_KEPT = 64 * 1024  # bytes of a record that was set aside which are kept with it
 
 
 def _records(

@@ -6,9 +6,8 @@ from typing import Any
 
 import msgspec
 
-from innerwatch.values import Origin, SetAside
+from innerwatch.values import RAW_KEPT, Origin, SetAside
 
-RAW_KEPT = 64 * 1024  # bytes of a record that was set aside which are kept with it
 DIGITS = re.compile(r"\d{1,19}", re.ASCII)
 LONG = 2**63  # Elasticsearch's `long` is below it
 

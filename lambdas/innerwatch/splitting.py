@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from innerwatch import w3c
-from innerwatch.values import Origin, SetAside
+from innerwatch.values import RAW_KEPT, Origin, SetAside
 
 LONGEST_RECORD = 8 * 1024 * 1024  # bytes; CloudTrail's own limit is 256 KiB
 WINDOW = 1024 * 1024  # bytes that are cut into records at a time
-RAW_KEPT = 64 * 1024  # bytes of what was set aside which are kept with it
 TRIES = 4  # places at which a window may be cut before brackets are counted instead
 PATIENCE = 64  # records whose brackets are then counted before the next try
 

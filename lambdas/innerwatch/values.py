@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+RAW_KEPT = 64 * 1024  # bytes of a record that was set aside which are kept with it
+
 
 class Origin(NamedTuple):
     """Where a record was read: an object's or file's address, and the record's place in it, counted from 1."""

@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from innerwatch import fields, sources
-from innerwatch.reading import RAW_KEPT
 from innerwatch.sources.mapped import Mapping
 from innerwatch.splitting import SPLITTERS
-from innerwatch.values import Event, Origin, SetAside
+from innerwatch.values import RAW_KEPT, Event, Origin, SetAside
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MAPPING = Mapping.load(GOLDEN / "mapped" / "desk.mapping.yml")
