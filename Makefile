@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench docs package lock clean
+.PHONY: help setup demo test check format bench docs screenshots dashboards package deploy undeploy audit lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## virtual environment with everything that development needs
 
@@ -33,8 +33,26 @@ bench: $(VENV)/.dev ## speed, as ratios to limits measured in the same run
 docs: $(VENV)/.dev ## renew docs/fields.md and the index templates from the field table
 	$(BIN)/python -m innerwatch_cli.reference
 
-package: $(VENV)/.dev ## what runs in AWS as dist/lambda.zip, the same bytes from the same sources
-	$(BIN)/python -m innerwatch_cli.packaging
+screenshots: $(VENV)/.dev ## renew docs/*.png: report and view of the demo's company; needs a Chromium on the PATH
+	$(BIN)/python -m tests.screenshots
+
+dashboards: $(VENV)/.dev ## renew infra/kibana/*.ndjson from the dashboards' YAML; needs a Python 3.12 or newer on the PATH
+	$(BIN)/python -m innerwatch_cli.kibana.dashboards
+
+package: $(VENV)/.dev ## what runs in AWS as dist/lambda.zip, and dist/innerwatch-VERSION.zip for Kibana's Integrations page
+	$(BIN)/python -m innerwatch_cli.packaging $(ARGS)
+	$(BIN)/python -m innerwatch_cli.kibana.package
+
+deploy: $(VENV)/.dev ## infra/template.yaml as a stack in AWS, made or updated: STACK= ELASTICSEARCH_URL= ALARM_EMAIL= …
+	$(BIN)/python -m innerwatch_cli.deploying deploy
+
+undeploy: $(VENV)/.dev ## delete that stack; what holds data stays
+	$(BIN)/python -m innerwatch_cli.deploying undeploy
+
+audit: $(VENV)/.dev ## known weaknesses of the pinned dependencies, and of the template; asks PyPI, installs both tools apart
+	$(BIN)/uv tool run checkov@3.3.30 --file infra/template.yaml --config-file infra/checkov.yaml
+	for lock in requirements.lock requirements-dev.lock requirements-lambda.lock; do \
+		$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes -r $$lock || exit 1; done
 
 lock: $(VENV)/.dev ## renew the pinned locks from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o requirements.lock
@@ -42,6 +60,7 @@ lock: $(VENV)/.dev ## renew the pinned locks from pyproject.toml
 	$(BIN)/uv pip compile --group lambda -c requirements.lock --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o requirements-lambda.lock
 	$(BIN)/uv pip compile --group lambda-runtime -c requirements.lock --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o tests/e2e/lambda-runtime.lock
 	$(BIN)/uv pip compile --group ministack --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o tests/e2e/ministack.lock
+	$(BIN)/uv pip compile --group dashboards --universal --generate-hashes --python-version 3.12 --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet -o infra/kibana/kb-dashboard.lock
 
 clean: ## remove the virtual environment and everything made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist demo-output

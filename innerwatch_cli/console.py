@@ -2,5 +2,6 @@
 
 from rich.console import Console
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(highlight=False, stderr=True, soft_wrap=True)
+# No emoji: rich would draw one for the `:secret:` of an ARN.
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(highlight=False, stderr=True, soft_wrap=True, emoji=False)

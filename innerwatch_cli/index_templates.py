@@ -42,12 +42,20 @@ def properties(rows: tuple[Field, ...]) -> dict[str, Any]:
     return tree
 
 
+def lifecycle_component(dataset: str) -> str:
+    """The component template that names the lifecycle policy; `innerwatch push elasticsearch` makes it."""
+    return f"logs-{dataset}-lifecycle"
+
+
 def templates() -> dict[str, dict[str, Any]]:
     """Template name → body of `PUT _index_template/NAME`."""
     return {
         f"logs-{dataset}": {
             "index_patterns": [f"logs-{dataset}-*"],
             "data_stream": {},
+            "composed_of": [lifecycle_component(dataset)],
+            # Nothing is missing without it: documents are then kept for good, as on a cluster that has no ILM.
+            "ignore_missing_component_templates": [lifecycle_component(dataset)],
             "priority": 500,  # above Elastic's own `logs` template, which has 100
             "template": {
                 "settings": {"index": {"analysis": ANALYSIS, "number_of_shards": 1}},
@@ -63,6 +71,10 @@ def templates() -> dict[str, dict[str, Any]]:
     }
 
 
+def put(es: Elasticsearch, name: str, body: dict[str, Any]) -> None:
+    es.indices.put_index_template(name=name, **{key.lstrip("_"): value for key, value in body.items()})
+
+
 def install(es: Elasticsearch) -> None:
     for name, body in templates().items():
-        es.indices.put_index_template(name=name, **{key.lstrip("_"): value for key, value in body.items()})
+        put(es, name, body)

@@ -14,7 +14,10 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 
+from innerwatch import ledger
+
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
@@ -81,15 +84,21 @@ def account(settings: Mapping[str, str]) -> Iterator["LocalAws"]:
 
 
 class LocalAws:
-    """The buckets, the queues behind them and the employee directory's table."""
+    """The buckets, the queues behind them, and the tables."""
 
     def __init__(self) -> None:
         self.s3: S3Client = boto3.client("s3")
         self.sqs: SQSClient = boto3.client("sqs")
+        self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
         self.queues: dict[str, str] = {}  # bucket → URL of the queue that its notifications go to
 
     def bucket(self, name: str) -> None:
         self.s3.create_bucket(Bucket=name)
+
+    def ledger(self, table: str) -> ledger.Ledger:
+        """An empty ledger."""
+        ledger.create_table(self.dynamodb, table)
+        return ledger.Ledger(self.dynamodb, table)
 
     def announced_bucket(self, name: str) -> None:
         """A bucket whose new objects are announced in a queue of its own."""

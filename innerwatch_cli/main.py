@@ -3,46 +3,40 @@
 import errno
 import os
 import sys
-from importlib import import_module
 
 import click
 
 from innerwatch import __version__
 from innerwatch.errors import UserError
 from innerwatch_cli.console import err
+from innerwatch_cli.lazy import LazyGroup
 
 # Name → (module, attribute). Imported only when asked for, so that `innerwatch elastic status` does not load pySigma.
 COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("innerwatch_cli.commands.backtest", "backtest"),
     "check": ("innerwatch_cli.commands.check", "check"),
     "compile": ("innerwatch_cli.commands.compile", "compile_"),
+    "coverage": ("innerwatch_cli.commands.coverage", "coverage"),
     "demo": ("innerwatch_cli.commands.demo", "demo"),
     "detect": ("innerwatch_cli.commands.detect", "detect"),
     "elastic": ("innerwatch_cli.commands.elastic", "elastic"),
     "enrich": ("innerwatch_cli.commands.enrich", "enrich"),
+    "evaluate": ("innerwatch_cli.commands.evaluate", "evaluate"),
+    "export": ("innerwatch_cli.commands.export", "export"),
     "ingest": ("innerwatch_cli.commands.ingest", "ingest"),
+    "measure": ("innerwatch_cli.commands.measure", "measure"),
     "new": ("innerwatch_cli.commands.new", "new"),
+    "push": ("innerwatch_cli.commands.push", "push"),
+    "replay": ("innerwatch_cli.commands.replay", "replay"),
     "restamp": ("innerwatch_cli.commands.restamp", "restamp"),
+    "scope": ("innerwatch_cli.commands.scope", "scope"),
     "simulate": ("innerwatch_cli.commands.simulate", "simulate"),
     "test": ("innerwatch_cli.commands.test", "test"),
+    "view": ("innerwatch_cli.commands.view", "view"),
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="innerwatch")
 def cli() -> None:
     """Insider-threat detection: who it was, whether it is normal for that job, and which customers it concerns."""

@@ -1,15 +1,21 @@
 """Options that several commands share."""
 
+import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from innerwatch import justification
 from innerwatch.customers import CustomerObjects
 from innerwatch.directory import Directory, Report, in_memory
+from innerwatch.errors import UserError
 from innerwatch.hr import load_feed
+from innerwatch.justification import CaseFeed, CaseReport, Cases, Policy, feeds
 from innerwatch.settings import checked_namespace
+from innerwatch.sources.mapped import Mapping
 from innerwatch.values import Feed
 from innerwatch_cli.console import err
 
@@ -26,6 +32,27 @@ def hr_feeds(command: Command) -> Command:
         type=PATH,
         multiple=True,
         help="HR feed or owner map, oldest first; may be given several times.",
+    )(command)
+
+
+def case_feeds(command: Command) -> Command:
+    return click.option(
+        "--cases",
+        "case_feeds",
+        type=PATH,
+        multiple=True,
+        help="Feed of cases or of their assignments, oldest first; may be given several times.",
+    )(command)
+
+
+def mappings(command: Command) -> Command:
+    return click.option(
+        "--mapping",
+        "mappings",
+        type=PATH,
+        multiple=True,
+        callback=lambda _context, _option, value: [Mapping.load(path) for path in value],
+        help="Mapping file (docs/access-log.md) for logs of no known source; may be given several times.",
     )(command)
 
 
@@ -61,6 +88,23 @@ def namespace(command: Command) -> Command:
     )(command)
 
 
+def space(command: Command) -> Command:
+    return click.option(
+        "--space",
+        default="default",
+        show_default=True,
+        callback=lambda _context, _option, value: checked_space(value),
+        help="Id of the space in Kibana.",
+    )(command)
+
+
+def checked_space(value: str) -> str:
+    """Raises UserError: Kibana's ids of spaces go into paths as they are."""
+    if not re.fullmatch(r"[a-z0-9_-]+", value):
+        raise UserError(f"{value!r} is no id of a space", "expected lower-case letters, digits, - and _")
+    return value
+
+
 def directory(feeds: Sequence[Path]) -> Directory | None:
     """The employee directory that the feeds make, in memory; None without any feed."""
     if not feeds:
@@ -68,7 +112,17 @@ def directory(feeds: Sequence[Path]) -> Directory | None:
     return in_memory((load_feed(path) for path in feeds), tell_bad_rows)
 
 
-def tell_bad_rows(feed: Feed, report: Report) -> None:
+def cases(paths: Sequence[Path]) -> Cases | None:
+    """The case directory that the feeds make, in memory, with the graces of JUSTIFICATION; None without any feed."""
+    return justification.in_memory(map(feeds.load_feed, paths), policy(), tell_bad_rows) if paths else None
+
+
+def policy() -> Policy:
+    """The graces that the environment sets, as for the functions."""
+    return Policy.read(os.environ.get("JUSTIFICATION", ""))
+
+
+def tell_bad_rows(feed: Feed | CaseFeed, report: Report | CaseReport) -> None:
     """Rows that were set aside, on standard error: the rest of the feed was taken."""
     for row in report.bad[:BAD_ROWS_SHOWN]:
         err.print(f"{feed.name}:{row.line}: {row.reason}", style="yellow", markup=False)

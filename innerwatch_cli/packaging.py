@@ -2,6 +2,7 @@
 
 Python finds its libraries in `/var/task`, which no function may write to: so compiled files come along, marked as never
 to be compared with their source ("unchecked hash", PEP 552), or every cold start would compile everything anew.
+The Sigma rules come as `rules.json`, compiled, since pySigma stays here.
 https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
 """
 
@@ -11,15 +12,21 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import click
+import msgspec
 
+from innerwatch.detection import rules as compiled
 from innerwatch.errors import UserError
+from innerwatch_cli import options
+from innerwatch_cli.paths import RULES
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements-lambda.lock"
+RULES_FILE = "rules.json"
 LARGEST = 10 * 2**20  # bytes zipped
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
 NOT_NEEDED = (
@@ -31,6 +38,8 @@ NOT_NEEDED = (
     "**/tests/**/*",
     "**/*.pyi",
     "aws_lambda_powertools/event_handler/**/*",  # answers HTTP, which no function of ours does; 3 MB
+    "elasticsearch/dsl/**/*",  # classes to build queries with; ours are plain dicts
+    "dateutil/zoneinfo/*.tar.gz",  # Python's own zoneinfo reads tzdata
     "zstandard/_cffi.*",  # 11 MB for PyPy; CPython takes the other backend
     "zstandard/backend_cffi.py",
 )
@@ -48,9 +57,18 @@ LAMBDA = Target("3.13", "aarch64-manylinux_2_28")
 LOCAL = Target(f"{sys.version_info.major}.{sys.version_info.minor}", "")
 
 
-def build(zip_path: Path, target: Target = LAMBDA) -> Path:
-    """Makes the zip, whose handlers and packages stand at its top. Raises UserError if what it needs is missing."""
-    interpreter = _interpreter(target.python)
+def build(
+    zip_path: Path,
+    target: Target = LAMBDA,
+    rules: Sequence[Path] = (RULES,),
+    pipelines: Sequence[Path] | None = None,
+) -> Path:
+    """Makes the zip, whose handlers, packages and `rules.json` stand at its top.
+
+    Raises UserError if what it needs is missing, or a rule is wrong.
+    """
+    python = interpreter(target.python)
+    detection = rules_json(rules, pipelines)
     with tempfile.TemporaryDirectory(prefix="innerwatch-package-") as name:
         folder = Path(name)
         _install(folder, target)
@@ -61,15 +79,35 @@ def build(zip_path: Path, target: Target = LAMBDA) -> Path:
         shutil.copytree(
             ROOT / "lambdas", folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"), dirs_exist_ok=True
         )
-        _compile(folder, interpreter)
+        _compile(folder, python)
+        (folder / RULES_FILE).write_bytes(detection)
         zip_path.parent.mkdir(parents=True, exist_ok=True)
-        _pack(folder, zip_path)
+        paths = (path for path in folder.rglob("*") if path.is_file())
+        pack({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}, zip_path)
     if (size := zip_path.stat().st_size) > LARGEST:
         raise UserError(f"{zip_path} has {size} bytes", f"expected at most {LARGEST}")
     return zip_path
 
 
-def _interpreter(version: str) -> str:
+def rules_given() -> Sequence[Path]:
+    """Those that RULES names, with `:` between; else ours."""
+    return [Path(name) for name in os.environ.get("RULES", "").split(os.pathsep) if name] or [RULES]
+
+
+def rules_json(paths: Sequence[Path], pipelines: Sequence[Path] | None = None) -> bytes:
+    """The rules as `innerwatch.detection.rules.load` reads them. Where they lay on this machine is left out."""
+    from innerwatch_cli.sigma import compile_rules  # pySigma takes a second, and `make package --help` needs none
+
+    found = []
+    for rule in compile_rules(paths, pipelines):
+        path = Path(rule.path)
+        folder = next((folder for folder in paths if path.is_relative_to(folder)), path.parent)
+        name = path.name if path == folder else path.relative_to(folder).as_posix()
+        found.append(msgspec.structs.replace(rule, path=name))
+    return compiled.dump(found)
+
+
+def interpreter(version: str) -> str:
     """A Python of the target's version: compiled files are good for no other."""
     if version == LOCAL.python:
         return sys.executable
@@ -95,9 +133,9 @@ def _install(folder: Path, target: Target) -> None:
         raise UserError(f"the libraries cannot be installed: {done.stderr.strip()[-500:]}")
 
 
-def _compile(folder: Path, interpreter: str) -> None:
+def _compile(folder: Path, python: str) -> None:
     command = [
-        *(interpreter, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
+        *(python, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
         *("-s", str(folder), "-p", "/var/task", str(folder)),  # tracebacks name the files as they stand in AWS
     ]
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"}
@@ -106,25 +144,27 @@ def _compile(folder: Path, interpreter: str) -> None:
         raise UserError(f"the package cannot be compiled: {done.stdout.strip()[-500:]}")
 
 
-def _pack(folder: Path, zip_path: Path) -> None:
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+def pack(files: Mapping[str, bytes], zip_path: Path) -> None:
+    """A zip of files by their names in it: the same bytes from the same content."""
     with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, path in sorted(files.items()):
+        for name, content in sorted(files.items()):
             entry = zipfile.ZipInfo(name, EARLIEST)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3  # Unix, wherever it is made
             entry.external_attr = 0o644 << 16  # Lambda's user must be able to read it
-            archive.writestr(entry, path.read_bytes())
+            archive.writestr(entry, content)
 
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("dist/lambda.zip"))
-def main(out: Path) -> None:
-    """Makes the package for Lambda."""
+@options.pipelines
+def main(out: Path, pipelines: tuple[Path, ...] | None) -> None:
+    """Makes the package for Lambda, with the rules in RULES (files and folders, `:` between) or ours."""
     try:
-        build(out)
+        build(out, LAMBDA, rules_given(), pipelines)
     except UserError as error:
-        raise click.ClickException(str(error)) from error
+        click.echo(str(error), err=True)
+        sys.exit(2)
     click.echo(f"{out}: {out.stat().st_size / 2**20:.1f} MB for Python {LAMBDA.python}, {LAMBDA.platform}")
 
 

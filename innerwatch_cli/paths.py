@@ -6,3 +6,6 @@ _PACKAGE = Path(__file__).parent
 _ROOT = _PACKAGE / "bundled" if (_PACKAGE / "bundled").is_dir() else _PACKAGE.parent
 
 RULES = _ROOT / "sigma_rules" / "rules"
+KIBANA = _ROOT / "infra" / "kibana"
+TEMPLATE = _ROOT / "infra" / "template.yaml"
+ELASTICSEARCH = _ROOT / "infra" / "elasticsearch"

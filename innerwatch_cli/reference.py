@@ -21,6 +21,11 @@ SECTIONS: dict[str, tuple[str, tuple[Field, ...]]] = {
     "Application access: `logs-app.access-*`": ("The contract is docs/access-log.md.", fields.ACCESS),
     "Web servers' logs, also in `logs-app.access-*`": ("", fields.WEB),
     "Alerts: `logs-innerwatch.alert-*`": ("", fields.ALERT),
+    "Behaviour: `logs-innerwatch.behaviour-*`": (
+        "One document per person and day: docs/behaviour.md.",
+        fields.BEHAVIOUR,
+    ),
+    "Behaviour, measure by measure": ("", fields.MEASURED),
 }
 HEAD = f"""# Fields
 

@@ -16,20 +16,21 @@ import sys
 import time
 import urllib.request
 import venv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
+from botocore.config import Config
+
+from innerwatch_cli import sam_locally
+from innerwatch_cli.paths import TEMPLATE
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
-    from mypy_boto3_dynamodb import DynamoDBServiceResource
+    from mypy_boto3_dynamodb import DynamoDBClient, DynamoDBServiceResource
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -45,24 +46,12 @@ STACK = 60.0
 
 def template() -> dict[str, Any]:
     """infra/template.yaml as it is written, short forms of functions included."""
-    found: dict[str, Any] = yaml_parse((ROOT / "infra" / "template.yaml").read_text())
-    return found
+    return sam_locally.source(TEMPLATE)
 
 
 def translated() -> dict[str, Any]:
     """What SAM's transform makes of the template, as CloudFormation does it in AWS."""
-    translator = Translator({}, Parser(), boto_session=boto3.session.Session(region_name=REGION))
-    found: dict[str, Any] = translator.translate(template(), {})
-    return found
-
-
-def with_numbers(node: Any, numbers: Mapping[str, int]) -> Any:
-    """The same with numbers for references to them: the emulator leaves a parameter of type Number a text."""
-    if isinstance(node, dict):
-        if set(node) == {"Ref"} and node["Ref"] in numbers:
-            return numbers[node["Ref"]]
-        return {key: with_numbers(value, numbers) for key, value in node.items()}
-    return [with_numbers(value, numbers) for value in node] if isinstance(node, list) else node
+    return sam_locally.translated(TEMPLATE, REGION)
 
 
 class Aws:
@@ -70,6 +59,7 @@ class Aws:
 
     def __init__(self, url: str, certificate: Path, log: Path) -> None:
         self._log = log
+        self.url, self.certificate = url, certificate
         options: dict[str, Any] = {
             "endpoint_url": url,
             "verify": str(certificate),
@@ -82,22 +72,31 @@ class Aws:
         self.s3: S3Client = boto3.client("s3", **options)
         self.sqs: SQSClient = boto3.client("sqs", **options)
         self.secrets: SecretsManagerClient = boto3.client("secretsmanager", **options)
+        self.functions: Any = boto3.client(
+            "lambda", **options, config=Config(read_timeout=120, retries={"total_max_attempts": 1})
+        )
+        self.logs: Any = boto3.client("logs", **options)
+        self.kinesis: Any = boto3.client("kinesis", **options)
+        self.tables: DynamoDBClient = boto3.client("dynamodb", **options)
         self.dynamodb: DynamoDBServiceResource = boto3.resource("dynamodb", **options)
 
-    def deploy(self, name: str, **parameters: str) -> dict[str, str]:
-        """Creates the stack and gives its outputs."""
-        body = translated()
-        numbers = {
-            key: int(parameters.get(key, found["Default"]))
-            for key, found in body["Parameters"].items()
-            if found["Type"] == "Number"
-        }
+    def bucket(self, name: str) -> None:
+        self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+
+    def deploy(self, name: str, package: Path, **parameters: str) -> dict[str, str]:
+        """Creates the stack, by way of a bucket for its package, and gives its outputs."""
+        bucket = f"{name}-packages"
+        self.bucket(bucket)
+        self.s3.put_object(Bucket=bucket, Key=package.name, Body=package.read_bytes())
+        parameters |= {"PackageBucket": bucket, "PackageKey": package.name}
+        body = sam_locally.for_emulator(TEMPLATE, REGION, parameters)
         given: list[ParameterTypeDef] = [
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
         ]
+        self.s3.put_object(Bucket=bucket, Key=f"{name}.template", Body=json.dumps(body).encode())
         self.cloudformation.create_stack(
             StackName=name,
-            TemplateBody=json.dumps(with_numbers(body, numbers)),
+            TemplateURL=f"{self.s3.meta.endpoint_url}/{bucket}/{name}.template",
             Parameters=given,
             Capabilities=["CAPABILITY_IAM"],
         )

@@ -2,33 +2,40 @@
 
     {"employees": [{…HR columns…}], "cases": [{"name": "…", "match": true, "events": [{…raw record…}, …]}]}
 
-An event is a log record as its source writes it: a JSON object, or text for sources that write lines.
+Rules on `access.justification` need the case system's data too: `"support_cases": [{…columns of a feed of cases…}]`
+beside the employees.
+
+An event is a log record as its source writes it: a JSON object, or text for sources that write lines. One with
+`repeat` stands for many (innerwatch_cli/authoring/repeating.py).
 """
 
 import csv
 import io
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import yaml
 
-from innerwatch import sources
+from innerwatch import justification, sources
 from innerwatch.directory import Directory, MemoryStore, in_memory
 from innerwatch.errors import UserError
 from innerwatch.hr import people, read_feed
 from innerwatch.hr.mapping import Mapping
+from innerwatch.justification import CaseFeed, feeds
 from innerwatch.values import Event, Feed, Origin, SetAside
+from innerwatch_cli.authoring import repeating
 from innerwatch_cli.authoring.header import kind
 from innerwatch_cli.authoring.suggest import did_you_mean, one_of
 from innerwatch_cli.sigma.loading import Document, Key
 
-KEYS = ("employees", "cases")
+KEYS = ("employees", "support_cases", "cases")
 CASE_KEYS = ("name", "match", "events")
 
 
@@ -44,6 +51,7 @@ class Case:
 class Cases:
     path: Path
     employees: Feed | None
+    support_cases: CaseFeed | None
     cases: tuple[Case, ...]
 
     def parsed(self, case: Case) -> list[Event]:
@@ -59,6 +67,10 @@ class Cases:
         """Of the people in the file: everybody else is unknown."""
         return in_memory([self.employees]) if self.employees else Directory(MemoryStore())
 
+    def case_directory(self) -> justification.Cases | None:
+        """Of the support cases in the file; None where it has none: accesses are then not judged."""
+        return justification.in_memory([self.support_cases]) if self.support_cases else None
+
 
 def path_for(rule: Path) -> Path:
     return rule.with_name(f"{rule.stem}.cases.json")
@@ -72,8 +84,9 @@ def load(rule: Path) -> Cases:
     return Cases(
         file.path,
         feed(file.value.get("employees") or [], file.path),
+        case_feed(file.value.get("support_cases") or [], file.path),
         tuple(
-            Case(case["name"], case["match"], tuple(record(event) for event in case["events"]), place)
+            Case(case["name"], case["match"], records(case["events"]), place)
             for place, case in enumerate(file.value["cases"])
         ),
     )
@@ -87,6 +100,10 @@ def problems(rule: Path) -> Iterator[UserError]:
         yield error
 
 
+def records(events: Sequence[Any]) -> tuple[bytes, ...]:
+    return tuple(record(one) for event in events for one in repeating.expanded(event))
+
+
 def record(event: Any) -> bytes:
     return event.encode() if isinstance(event, str) else msgspec.json.encode(event)
 
@@ -95,7 +112,7 @@ def parse(data: bytes, path: Path, place: int) -> Event | SetAside:
     """One record by the source that recognises it."""
     origin = Origin(path.name, place)
     try:
-        source = sources.recognise(path.name, data)
+        source = sources.recognise(data)
     except sources.NotEventsError as error:
         return SetAside(origin, str(error))
     parsed = sources.parse(source, data, origin) if source else None
@@ -104,13 +121,24 @@ def parse(data: bytes, path: Path, place: int) -> Event | SetAside:
 
 def feed(rows: Sequence[dict[str, Any]], path: Path) -> Feed | None:
     """The people as an HR feed in CSV, which is read as every other. Raises UserError."""
-    if not rows:
-        return None
+    return read_feed(_csv(rows), str(path), _now(), Mapping(format="table")) if rows else None
+
+
+def case_feed(rows: Sequence[dict[str, Any]], path: Path) -> CaseFeed | None:
+    """The same for the case system's data: cases, with whose they were."""
+    return feeds.read_feed(_csv(rows), str(path), _now()) if rows else None
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
     writer.writerows(rows)
-    return read_feed(text.getvalue().encode(), str(path), int(time.time() * 1000), Mapping(format="table"))
+    return text.getvalue().encode()
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 class _File:
@@ -158,7 +186,8 @@ class _File:
         for name in self.value:
             if name not in KEYS:
                 yield self.problem(f"there is no key {name!r}", did_you_mean(name, KEYS, one_of(KEYS)), name, key=True)
-        yield from self._employees(self.value.get("employees", []))
+        for table in TABLES:
+            yield from self._table(table, self.value.get(table.key, []))
         cases = self.value.get("cases")
         if not isinstance(cases, list):
             yield self.problem("the file has no list of cases", REMEDY, "cases")
@@ -181,35 +210,37 @@ class _File:
             elif isinstance(name, str):
                 names.add(name)
 
-    def _employees(self, rows: Any) -> Iterator[UserError]:
+    def _table(self, table: "Table", rows: Any) -> Iterator[UserError]:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            yield self.problem("employees is no list of objects", "expected one object a person", "employees", key=True)
+            yield self.problem(
+                f"{table.key} is no list of objects", f"expected one object a {table.row}", table.key, key=True
+            )
             return
         wrong = False
         for place, row in enumerate(rows):
             for name, value in row.items():
-                at: tuple[Key, ...] = ("employees", place, name)
+                at: tuple[Key, ...] = (table.key, place, name)
                 if value is not None and not isinstance(value, str | int | float):
                     wrong = True
                     yield self.problem(
-                        f"{name} is {kind(value)}", "expected text, as an HR feed's column holds it", *at
+                        f"{name} is {kind(value)}", f"expected text, as {table.feed}'s column holds it", *at
                     )
-                elif not people.known_columns([name]):
-                    remedy = did_you_mean(name, people.FIELDS, f"expected one of {', '.join(people.FIELDS)}")
-                    yield self.problem(f"{name!r} is no column of an HR feed that is read", remedy, *at, key=True)
+                elif not people.known_columns([name], table.headings):
+                    remedy = did_you_mean(name, table.columns, f"expected one of {', '.join(table.columns)}")
+                    yield self.problem(f"{name!r} is no column of {table.feed} that is read", remedy, *at, key=True)
         if not wrong:
-            yield from self._people(rows)
+            yield from self._read(table, rows)
 
-    def _people(self, rows: list[dict[str, Any]]) -> Iterator[UserError]:
-        """What the HR feed's own reader says."""
+    def _read(self, table: "Table", rows: list[dict[str, Any]]) -> Iterator[UserError]:
+        """What the feed's own reader says."""
         try:
-            read = feed(rows, self.path)
+            read = table.read(rows, self.path)
         except UserError as error:
-            yield self.problem(error.what, error.expected, "employees", key=True)
+            yield self.problem(error.what, error.expected, table.key, key=True)
             return
         for bad in read.bad if read else ():
             what, _, expected = bad.reason.partition("; ")
-            yield self.problem(what, expected or "expected what an HR feed would hold", "employees", bad.line - 2)
+            yield self.problem(what, expected or f"expected what {table.feed} would hold", table.key, bad.line - 2)
 
     def _case(self, case: Any, *at: Key) -> Iterator[UserError]:
         if not isinstance(case, dict):
@@ -228,13 +259,38 @@ class _File:
             yield self.problem("the case has no events", "expected a list of raw log records", *at, "events")
             return
         for place, event in enumerate(events):
-            if not isinstance(event, dict | str):
-                what = f"an event is {kind(event)}"
-                yield self.problem(what, "expected a raw log record", *at, "events", place)
-            elif isinstance(found := parse(record(event), self.path, place + 1), SetAside):
-                what = f"the event cannot be read: {found.reason}"
-                remedy = "" if ";" in found.reason else "expected a record as its log source writes it"
-                yield self.problem(what, remedy, *at, "events", place)
+            yield from self._event(event, place, *at, "events", place)
+
+    def _event(self, event: Any, place: int, *at: Key) -> Iterator[UserError]:
+        if not isinstance(event, dict | str):
+            yield self.problem(f"an event is {kind(event)}", "expected a raw log record", *at)
+        elif isinstance(event, dict) and repeating.repeats(event) and (what := repeating.problem(event)):
+            yield self.problem(what, repeating.EXPECTED, *at)
+        elif reason := self._unread(event, place):
+            remedy = "" if ";" in reason else "expected a record as its log source writes it"
+            yield self.problem(f"the event cannot be read: {reason}", remedy, *at)
+
+    def _unread(self, event: Any, place: int) -> str:
+        """Why an event, or the first of those that it stands for, is no record of any source; empty where it is."""
+        found = (parse(data, self.path, place + 1) for data in records([event]))
+        return next((item.reason for item in found if isinstance(item, SetAside)), "")
 
 
 REMEDY = 'expected {"employees": […], "cases": […]}'
+
+
+class Table(NamedTuple):
+    """A list of rows in the file that stands for a feed."""
+
+    key: str
+    row: str  # what one row is
+    feed: str
+    headings: MappingType[str, tuple[str, ...]]
+    columns: tuple[str, ...]
+    read: Callable[[Sequence[dict[str, Any]], Path], Feed | CaseFeed | None]
+
+
+TABLES = (
+    Table("employees", "person", "an HR feed", people.HEADINGS, people.FIELDS, feed),
+    Table("support_cases", "case", "a feed of cases", feeds.HEADINGS, feeds.FIELDS, case_feed),
+)

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from innerwatch.detection.rules import CompiledRule
+from innerwatch.errors import UserError
 from innerwatch_cli.authoring.correlation import references
 from innerwatch_cli.paths import RULES
-from innerwatch_cli.sigma import loading
+from innerwatch_cli.sigma import compile_all, loading
 from innerwatch_cli.sigma.loading import Document
 
 
@@ -32,6 +34,17 @@ def referred(files: Sequence[Path]) -> list[Path]:
         found += [path for path, _ in new]
         given += [rule for _, inside in new for rule in inside]
     return found
+
+
+def compile_with_referred(
+    paths: Sequence[Path], pipelines: Sequence[Path] | None
+) -> tuple[list[CompiledRule], list[CompiledRule], list[UserError]]:
+    """The rules of files and folders; these with all that they refer to; the errors in those files."""
+    files = loading.files(paths)
+    own = set(map(str, files))
+    compilation = compile_all([*files, *referred(files)], pipelines)
+    errors = [error for error in compilation.errors if str(error.path) in own]
+    return [rule for rule in compilation.rules if rule.path in own], compilation.rules, errors
 
 
 def leaning_on(changed: Sequence[Path], files: Iterable[Path]) -> list[Path]:

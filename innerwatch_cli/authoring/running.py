@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import msgspec
 from elasticsearch import Elasticsearch
 
-from innerwatch import elastic, pipeline
+from innerwatch import behaviour, elastic, pipeline
+from innerwatch.behaviour.collect import collect
+from innerwatch.behaviour.score import judge
 from innerwatch.detection import windows
 from innerwatch.detection.engine import fields_of, instant
 from innerwatch.detection.predicate import compiled, values
@@ -85,7 +87,7 @@ class Outcome:
 
 def run(es: Elasticsearch, suites: Sequence[Suite]) -> list[list[Outcome]]:
     """The outcomes of each suite's cases, in order. Leaves nothing behind, whatever happens."""
-    outcomes = [[prepared(suite.cases, case) for case in suite.cases.cases] for suite in suites]
+    outcomes = [[_for_rules(suite, prepared(suite.cases, case)) for case in suite.cases.cases] for suite in suites]
     datasets = {base.dataset for suite in suites for base in suite.bases()}
     datasets |= {_dataset(document) for items in outcomes for item in items for _, document in item.documents}
     with scratch(es, sorted(filter(None, datasets))) as indices:
@@ -121,7 +123,7 @@ def scratch(es: Elasticsearch, datasets: Sequence[str]) -> Iterator[dict[str, st
 
 def prepared(cases: Cases, case: Case) -> Outcome:
     """A case's documents, as they would be indexed."""
-    items = pipeline.enriched(cases.parsed(case), cases.directory(), "cases")
+    items = pipeline.enriched(cases.parsed(case), cases.directory(), "cases", None, cases.case_directory())
     documents: dict[str, dict[str, Any]] = {}
     now = pipeline.timestamp(datetime.now(UTC))
     for item in items:
@@ -129,6 +131,22 @@ def prepared(cases: Cases, case: Case) -> Outcome:
             item.document["event"]["ingested"] = now
             documents[item.id] = item.document
     return Outcome(case, list(documents.items()))
+
+
+def _for_rules(suite: Suite, outcome: Outcome) -> Outcome:
+    """With the behaviour documents that come of the events, where rules ask for those; what no rule asks for left out.
+
+    They are made as `innerwatch measure` makes them. What is usual takes weeks of events, none of which matters itself.
+    """
+    wanted = {base.dataset for base in suite.bases()}
+    if behaviour.DATASET not in wanted:
+        return outcome
+    days = collect((document for _, document in outcome.documents), suite.cases.directory())
+    kept = [(identity, document) for identity, document in outcome.documents if _dataset(document) in wanted]
+    for document in judge(days, "cases"):
+        document["event"]["ingested"] = document["@timestamp"]
+        kept.append((document["event"]["id"], document))
+    return replace(outcome, documents=kept)
 
 
 def _dataset(document: Mapping[str, Any]) -> str:

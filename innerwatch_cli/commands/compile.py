@@ -47,19 +47,15 @@ def compile_(
     rules are printed all the same, and the exit code is 2. What Kibana cannot run exactly is named there too; our
     engine runs it, and one more rule raises its alerts in Kibana.
     """
-    from innerwatch_cli.authoring.references import referred
-    from innerwatch_cli.sigma import compile_all, loading
-
-    files = loading.files(paths)
-    own = set(map(str, files))
-    compilation = compile_all([*files, *referred(files)], pipelines)
-    errors = [error for error in compilation.errors if str(error.path) in own]
-    rules = [rule for rule in compilation.rules if rule.path in own]
     if language == "kibana":
-        errors += kibana(rules, compilation.rules, namespace, len(errors))
-    for rule in rules if language in LANGUAGES else ():
+        kibana(paths, pipelines, namespace)
+        return
+    from innerwatch_cli.authoring.references import compile_with_referred
+
+    rules, known, errors = compile_with_referred(paths, pipelines)
+    for rule in rules:
         try:
-            query = LANGUAGES[language](rule, compilation.rules)
+            query = LANGUAGES[language](rule, known)
         except UserError as refusal:
             errors.append(UserError(refusal.what, refusal.expected, path=refusal.path or rule.path))
             continue
@@ -73,27 +69,12 @@ def compile_(
         sys.exit(2)
 
 
-def kibana(
-    rules: Sequence["CompiledRule"], known: Sequence["CompiledRule"], namespace: str, broken: int
-) -> list[UserError]:
-    """Prints rules for Kibana's import, and where the others run; those that run nowhere come back.
+def kibana(paths: Sequence[Path], pipelines: Sequence[Path] | None, namespace: str) -> None:
+    from innerwatch_cli.kibana.files import compiled, tell
+    from innerwatch_cli.kibana.rules import ndjson
 
-    `broken`: number of rules that did not compile.
-    """
-    from innerwatch_cli.kibana.rules import export, ndjson
-
-    exported = export(rules, {rule.id: rule for rule in known}, namespace)
-    for line in ndjson(exported.rules):
+    found = compiled(paths, pipelines, namespace)
+    for line in ndjson(found.rules):
         print(line)
-    for rule, why in exported.engine:
-        err.print(
-            f"{rule.path}: {why}; `innerwatch detect` runs it, the promotion rule raises its alerts", markup=False
-        )
-    native = len(exported.rules) - bool(exported.engine)
-    serving = sum(not rule.alerts for rule in rules)
-    err.print(
-        f"for Kibana: {native}, run by `innerwatch detect`: {len(exported.engine)}, "
-        f"serving a correlation only: {serving}, refused: {len(exported.refused) + broken}",
-        markup=False,
-    )
-    return exported.refused
+    if tell(found):
+        sys.exit(2)

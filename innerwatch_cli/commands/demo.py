@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from elasticsearch import Elasticsearch
 from rich.table import Table
 
 import enrich_logs
 import sync_hr
+from innerwatch import wiring
+from innerwatch.append_only import create_table
+from innerwatch.behaviour.measuring import measure
 from innerwatch.detection.engine import detect
-from innerwatch.directory.dynamo import create_table
 from innerwatch.values import dig
 from innerwatch_cli import cluster, index_templates, local_aws, options, report
 from innerwatch_cli.console import err, out
@@ -25,10 +28,11 @@ from innerwatch_cli.report.findings import Findings, Person, as_list, collect, l
 from innerwatch_cli.scorecard import load_truth, score
 from innerwatch_cli.sigma import compile_rules
 from innerwatch_cli.simulate import simulate
+from innerwatch_cli.simulate.company import WITHOUT_CASES
+from innerwatch_cli.simulate.customers import OBJECTS
 
-LOGS, HR, FAILED, TABLE = "innerwatch-demo-logs", "innerwatch-demo-hr", "innerwatch-demo-failed", "directory"
-# The simulated company keeps one customer's data in one object, under the customer's id.
-CUSTOMER_OBJECTS = r"[^/]+/customers/(?P<customer>C-\d+)/"
+LOGS, HR, FAILED = "innerwatch-demo-logs", "innerwatch-demo-hr", "innerwatch-demo-failed"
+TABLE, LEDGER = "directory", "ledger"
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 
 
@@ -55,9 +59,7 @@ def demo(seed: int, people: int, days: int, folder: Path, as_json: bool) -> None
     index_templates.install(es)
     run_functions(cluster.url(), namespace, logs)
     with err.status("Running the detection rules …"), cluster.errors(es):
-        es.indices.refresh(index=f"logs-*-{namespace}")
-        detect(es, compile_rules([RULES]), namespace=namespace)
-        es.indices.refresh(index=f"logs-innerwatch.alert-{namespace}", ignore_unavailable=True)
+        find(es, namespace, logs / "hr" / "employees.csv")
         findings = collect(es, namespace)
     scorecard = score(findings, load_truth(logs / "truth.json"), employee_names(logs / "hr" / "employees.csv"))
     page = folder / "report.html"
@@ -69,6 +71,19 @@ def demo(seed: int, people: int, days: int, folder: Path, as_json: bool) -> None
     else:
         show(findings, scorecard)
         out.print(f"\nReport: [bold]{page}[/]   Documents: namespace [bold]{namespace}[/] on {cluster.url()}")
+        out.print(f"To look closer: [bold]innerwatch view --namespace {namespace}[/]")
+
+
+def find(es: Elasticsearch, namespace: str, feed: Path) -> None:
+    """Alerts, then people's days with the risk that these make, then the alerts of rules on such days."""
+    rules, everything = compile_rules([RULES]), f"logs-*-{namespace}"
+    es.indices.refresh(index=everything)
+    detect(es, rules, namespace=namespace)
+    es.indices.refresh(index=everything)
+    measure(es, options.directory((feed,)), namespace)
+    es.indices.refresh(index=everything)
+    detect(es, rules, namespace=namespace)
+    es.indices.refresh(index=everything)
 
 
 def run_functions(url: str, namespace: str, logs: Path) -> None:
@@ -77,17 +92,23 @@ def run_functions(url: str, namespace: str, logs: Path) -> None:
         "ELASTICSEARCH_URL": url,
         "NAMESPACE": namespace,
         "DIRECTORY_TABLE": TABLE,
+        "JUSTIFICATION": json.dumps({"roles_without_cases": WITHOUT_CASES}),
+        "LEDGER_TABLE": LEDGER,
         "FAILED_BUCKET": FAILED,
-        "CUSTOMER_OBJECTS": json.dumps([CUSTOMER_OBJECTS]),
+        "CUSTOMER_OBJECTS": json.dumps([OBJECTS]),
     }
     for name in ("sync_hr", "enrich_logs"):
         logging.getLogger(name).setLevel(logging.WARNING)  # thousands of objects, each with a line of its own
     with local_aws.account(settings) as aws:
         create_table(TABLE)
+        aws.ledger(LEDGER)
         aws.announced_bucket(HR)
         aws.announced_bucket(LOGS)
         aws.bucket(FAILED)
         aws.deliver(HR, logs / "hr", sync_hr.handler, "sync_hr")
+        # In memory, in place of a CASES_TABLE: moto goes through a whole table for each query.
+        cases = options.cases(sorted((logs / "cases").glob("*.csv")))
+        enrich_logs.parts().enriched = wiring.enriched(enrich_logs.parts().settings, cases)
         count = sum(1 for name in ("cloudtrail", "app") for _ in (logs / name).rglob("*.gz"))
         with bar("Enriching", count) as advance:
             for name in ("cloudtrail", "app"):

@@ -8,6 +8,7 @@ import msgspec
 
 from innerwatch import pipeline
 from innerwatch.customers import CustomerObjects
+from innerwatch.sources.mapped import Mapping
 from innerwatch.values import SetAside
 from innerwatch_cli import files, options
 from innerwatch_cli.actors import Actors
@@ -18,19 +19,29 @@ from innerwatch_cli.problems import Problems
 @click.command()
 @click.argument("paths", type=options.PATH, nargs=-1, required=True, metavar="FILES...")
 @options.hr_feeds
+@options.case_feeds
+@options.mappings
 @options.customer_objects
 @options.namespace
-def enrich(paths: tuple[Path, ...], feeds: tuple[Path, ...], patterns: CustomerObjects | None, namespace: str) -> None:
+def enrich(
+    paths: tuple[Path, ...],
+    feeds: tuple[Path, ...],
+    case_feeds: tuple[Path, ...],
+    mappings: list[Mapping],
+    patterns: CustomerObjects | None,
+    namespace: str,
+) -> None:
     """Print each event of FILES as the document that would be indexed, one a line.
 
     FILES are logs as their sources write them, gzip or zstd or plain, or folders of them. What cannot be read is
     named on standard error, and the exit code is then 2.
     """
-    people = options.directory(feeds)
+    people, cases = options.directory(feeds), options.cases(case_feeds)
     problems, actors = Problems(), Actors()
     encode, write = msgspec.json.Encoder().encode, sys.stdout.buffer.write
     for path in files.expand(paths):
-        for item in pipeline.enriched(pipeline.read(files.chunks(path), files.uri(path)), people, namespace, patterns):
+        events = pipeline.read(files.chunks(path), files.uri(path), mappings=mappings)
+        for item in pipeline.enriched(events, people, namespace, patterns, cases):
             if isinstance(item, SetAside):
                 problems.report(item)
             else:

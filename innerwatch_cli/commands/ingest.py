@@ -7,6 +7,7 @@ import click
 
 from innerwatch import pipeline
 from innerwatch.customers import CustomerObjects
+from innerwatch.sources.mapped import Mapping
 from innerwatch.values import Counts
 from innerwatch_cli import cluster, files, index_templates, options
 from innerwatch_cli.actors import Actors
@@ -20,23 +21,36 @@ PATIENCE = 300.0  # seconds for one file's documents, retries included
 @click.command()
 @click.argument("paths", type=options.PATH, nargs=-1, required=True, metavar="FILES...")
 @options.hr_feeds
+@options.case_feeds
+@options.mappings
 @options.customer_objects
 @options.namespace
-def ingest(paths: tuple[Path, ...], feeds: tuple[Path, ...], patterns: CustomerObjects | None, namespace: str) -> None:
+def ingest(
+    paths: tuple[Path, ...],
+    feeds: tuple[Path, ...],
+    case_feeds: tuple[Path, ...],
+    mappings: list[Mapping],
+    patterns: CustomerObjects | None,
+    namespace: str,
+) -> None:
     """Index the events of FILES, each stamped with its person and job; a second time adds none.
 
     FILES are logs as their sources write them, gzip or zstd or plain, or folders of them. They go to the cluster at
     ELASTICSEARCH_URL if that is set, else to the local node, which is started if need be.
     """
     names = files.expand(paths)
-    people = options.directory(feeds)
+    people, cases = options.directory(feeds), options.cases(case_feeds)
     es = cluster.connect(start_local=True)
     index_templates.install(es)
     total, problems, actors = Counts(), Problems(), Actors()
     with bar("Ingesting", len(names)) as advance:
         for path in names:
             documents = pipeline.enriched(
-                pipeline.read(files.chunks(path), files.uri(path)), people, namespace, patterns
+                pipeline.read(files.chunks(path), files.uri(path), mappings=mappings),
+                people,
+                namespace,
+                patterns,
+                cases,
             )
             with cluster.errors(es):
                 deadline = time.monotonic() + PATIENCE

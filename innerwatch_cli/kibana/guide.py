@@ -3,9 +3,16 @@
 from pathlib import Path
 
 from innerwatch.detection.rules import CompiledRule, tests
+from innerwatch_cli.kibana import spaces
 from innerwatch_cli.sigma.output import qstr
 
 DAYS = 30
+DASHBOARDS = {  # in infra/kibana, by id: what its link says
+    "innerwatch-person": "The person: alerts, customers touched, systems and hours of one employee",
+    "innerwatch-customers": "Customers touched, by whom and why",
+}
+# Ends every guide: what an analyst writes below it is kept when the rule is renewed.
+NOTES = ("Notes", "Yours: what you write below this line stays when Innerwatch renews the rule.")
 # Beginnings of the fields that a rule asks for → what to check then.
 CHECKS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
@@ -67,7 +74,8 @@ WHO = (
 )
 
 
-def guide(rule: CompiledRule, stream: str) -> str:
+def guide(rule: CompiledRule, stream: str, links: str) -> str:
+    """`links` are what `dashboards` makes."""
     fields = tuple(test.field for test in tests(rule.condition))
     checks = [text for prefixes, text in CHECKS if any(field.startswith(prefixes) for field in fields)]
     return _sections(
@@ -76,7 +84,23 @@ def guide(rule: CompiledRule, stream: str) -> str:
         ("What to check", _list([CERTAINTY, *checks, OF_SOURCE[rule.dataset]])),
         ("False positives", _list(rule.falsepositives) or "None are known to the rule's author."),
         ("Who else", _who_else(rule, stream)),
+        ("Dashboards", links),
+        NOTES,
     )
+
+
+def with_notes(new: str, current: str) -> str:
+    """A new guide with what an analyst wrote below the end of the current one, or in its place."""
+    end = _sections(NOTES)
+    if end in current:
+        return new + current.partition(end)[2]
+    return f"{new}\n\n{current}" if current.strip() else new
+
+
+def dashboards(space: str = spaces.DEFAULT, base: str = "") -> str:
+    """Links to our dashboards in a space; `base` is Kibana's base path."""
+    path = f"{spaces.path(space, base)}/app/dashboards#/view"
+    return _list([f"[{title}]({path}/{spaces.identity(one, space)})" for one, title in DASHBOARDS.items()])
 
 
 def _who_else(rule: CompiledRule, stream: str) -> str:
@@ -97,14 +121,16 @@ def _who_else(rule: CompiledRule, stream: str) -> str:
     )
 
 
-def setup(stream: str) -> str:
+def setup(rule: CompiledRule, stream: str) -> str:
+    """Names the rule's own id: a copy that an analyst makes in Kibana has another."""
     return (
-        f"The rule reads the data stream `{stream}`, which Innerwatch writes, with Innerwatch's index template: it "
-        "compares text without regard to case only there. `employee` fields need an HR feed."
+        f"Made from the Sigma rule `{rule.id}`. It reads the data stream `{stream}`, which Innerwatch writes, with "
+        "Innerwatch's index template: it compares text without regard to case only there. `employee` fields need an HR "
+        "feed."
     )
 
 
-def promotion_guide() -> str:
+def promotion_guide(links: str) -> str:
     return _sections(
         (
             "What it means",
@@ -134,11 +160,16 @@ def promotion_guide() -> str:
         ),
         ("False positives", "Those of the rule that `rule.name` names are in its Sigma file, under `falsepositives`."),
         ("Who else", f"```\ninnerwatch backtest RULE --days {DAYS}\n```\n\nRULE is that Sigma file."),
+        ("Dashboards", links),
+        NOTES,
     )
 
 
-def promotion_setup(stream: str) -> str:
-    return f"The rule reads the data stream `{stream}`, which `innerwatch detect` writes: run that on a schedule."
+def promotion_setup(identity: str, stream: str) -> str:
+    return (
+        f"Innerwatch's promotion rule `{identity}`. It reads the data stream `{stream}`, which `innerwatch detect` "
+        "writes: run that on a schedule."
+    )
 
 
 def _list(items: tuple[str, ...] | list[str]) -> str:

@@ -23,7 +23,7 @@ from innerwatch.detection.rules import CompiledRule, tests
 from innerwatch.elastic import stream_name
 from innerwatch.errors import UserError
 from innerwatch.fields import DATASETS, Field
-from innerwatch_cli.kibana.guide import guide, promotion_guide, promotion_setup, setup
+from innerwatch_cli.kibana.guide import dashboards, guide, promotion_guide, promotion_setup, setup
 from innerwatch_cli.sigma import to_lucene
 
 Rule = dict[str, Any]
@@ -36,8 +36,10 @@ MOST_ALERTS = 1_000  # in one run: more than that Kibana's alerting framework do
 PROMOTION_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, "innerwatch/kibana/promotion"))
 # Growth of an alert is a new version of its document, which Kibana would raise again; it is counted instead.
 GROWTH_HOURS = 720
+LINKS = dashboards()  # in the default space
 OURS = ("access.", "aws.", "employee.", "innerwatch.")  # fields outside ECS, and `log.offset`, which is Elastic's
 OVERSIZED = re.compile(r"innerwatch\.oversized:\(([^()]*)\)")
+# What Kibana watches itself, and its tags.
 SOURCES = {"app.access": ("Application", "Application access"), "aws.cloudtrail": ("Cloud", "AWS CloudTrail")}
 WHO = (
     "employee.id",
@@ -90,13 +92,21 @@ class Export(NamedTuple):
     rules: list[Rule]
     engine: list[tuple[CompiledRule, str]]  # rules that our engine runs, each with why Kibana cannot
     refused: list[UserError]  # rules that neither runs
+    serving: int = 0  # rules that only serve a correlation
 
 
-def export(rules: Iterable[CompiledRule], known: Mapping[str, CompiledRule], namespace: str) -> Export:
-    """`rules` for Kibana; those that only serve a correlation are left out. `known`: these and all they refer to."""
+def export(
+    rules: Iterable[CompiledRule], known: Mapping[str, CompiledRule], namespace: str, links: str = LINKS
+) -> Export:
+    """`rules` for Kibana; those that only serve a correlation are left out. `known`: these and all they refer to.
+
+    `links`: to our dashboards, as `guide.dashboards` makes them for a space.
+    """
     found = Export([], [], [])
+    serving = 0
     for rule in rules:
         if not rule.alerts:
+            serving += 1
             continue
         inexact = why_not_exact(rule)
         # In Kibana an informational rule may run: it is a building block there, whose alerts are hidden.
@@ -107,10 +117,10 @@ def export(rules: Iterable[CompiledRule], known: Mapping[str, CompiledRule], nam
         elif inexact:
             found.engine.append((rule, inexact))
         else:
-            found.rules.append(detection_rule(rule, namespace))
+            found.rules.append(detection_rule(rule, namespace, links))
     if found.engine:
-        found.rules.append(promotion_rule([rule["rule_id"] for rule in found.rules], namespace))
-    return found
+        found.rules.append(promotion_rule([rule["rule_id"] for rule in found.rules], namespace, links))
+    return found._replace(serving=serving)
 
 
 def why_not_exact(rule: CompiledRule) -> str:
@@ -119,6 +129,8 @@ def why_not_exact(rule: CompiledRule) -> str:
         to_lucene(rule)
     except UserError as refusal:
         return refusal.what
+    if rule.dataset not in SOURCES:
+        return f"{rule.title!r} is on {rule.dataset}, whose documents grow through the day"
     names = {name for clause in OVERSIZED.findall(rule.query) for name in re.findall(r'"([^"]+)"', clause)}
     long = sorted(name for name in names if not _short(rule.dataset, name))
     if long:
@@ -143,7 +155,7 @@ def ndjson(rules: Iterable[Rule]) -> Iterator[str]:
     return (json.dumps(rule, ensure_ascii=False) for rule in rules)
 
 
-def detection_rule(rule: CompiledRule, namespace: str) -> Rule:
+def detection_rule(rule: CompiledRule, namespace: str, links: str = LINKS) -> Rule:
     """A rule that Kibana runs exactly."""
     stream = stream_name(rule.dataset, namespace)
     domain, source = SOURCES[rule.dataset]
@@ -168,8 +180,8 @@ def detection_rule(rule: CompiledRule, namespace: str) -> Rule:
             "investigation_fields": {"field_names": _investigated(rule)},
             "required_fields": [_required(row) for row in _rows(rule)],
             "related_integrations": [],  # the data come from Innerwatch, which is none of Elastic's packages
-            "setup": setup(stream),
-            "note": guide(rule, stream),
+            "setup": setup(rule, stream),
+            "note": guide(rule, stream, links),
             "false_positives": list(rule.falsepositives),
             "references": list(rule.references),
             "author": [name for name in map(str.strip, rule.author.split(",")) if name],
@@ -179,7 +191,7 @@ def detection_rule(rule: CompiledRule, namespace: str) -> Rule:
     )
 
 
-def promotion_rule(native: Sequence[str], namespace: str) -> Rule:
+def promotion_rule(native: Sequence[str], namespace: str, links: str = LINKS) -> Rule:
     """The rule that raises our engine's alerts, but for those of `native` rules: Kibana runs these itself."""
     stream = stream_name(alerts.DATASET, namespace)
     rows = {row.name: row for row in DATASETS[alerts.DATASET]}
@@ -210,8 +222,8 @@ def promotion_rule(native: Sequence[str], namespace: str) -> Rule:
             "investigation_fields": {"field_names": [*WHO, *WHAT[alerts.DATASET]]},
             "required_fields": [_required(rows[name]) for name in read],
             "related_integrations": [],
-            "setup": promotion_setup(stream),
-            "note": promotion_guide(),
+            "setup": promotion_setup(PROMOTION_ID, stream),
+            "note": promotion_guide(links),
             "false_positives": [],
             "references": [],
             "author": ["Innerwatch"],

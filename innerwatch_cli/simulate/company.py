@@ -134,6 +134,13 @@ DEPARTMENTS = (
     Department("Human Resources", 0.02, 0, ("HR Partner",), "HR Manager", ("People",)),
     Department("Product", 0.02, 0, ("Product Manager",), "Product Lead", ("Product",)),
 )
+# Jobs that work with customers' data without cases: they sell, query and report.
+WITHOUT_CASES = tuple(
+    role
+    for department in DEPARTMENTS
+    if department.name in ("Sales", "Marketing", "Data & Analytics", "Finance", "Product")
+    for role in dict.fromkeys((department.lead, *department.roles))
+)
 SMALLEST = sum(department.least for department in DEPARTMENTS)
 
 

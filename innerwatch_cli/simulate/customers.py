@@ -5,6 +5,8 @@ from random import Random
 from innerwatch_cli.simulate import names
 
 FIRST_ID = 100001
+# One customer's data are one object, under the customer's id: what CUSTOMER_OBJECTS is set to for such a company.
+OBJECTS = r"[^/]+/customers/(?P<customer>C-\d+)/"
 COURIER = "claims@courier.example.net"  # to whom agents pass on what was lost on the way
 
 

@@ -317,8 +317,10 @@ def _review(world: World, work: Workday, team: Team) -> Iterator[Record]:
     others = [case for person in members for case in (*desk.open[person.id], *desk.closed[person.id])]
     # What of the cases is known by now: agents' days are told before the supervisor's.
     others = [case for case in others if case.spans[0][0] < work.start or case.held[0][2] < work.end - HOUR]
-    if waiting := list(dict.fromkeys(case.customer for case in others if not case.closed_at))[:25]:
+    if any(not case.closed_at for case in others):
         clock += rng.randint(1, 8) * MINUTE
+        open_now = [case for case in others if not case.closed_at and case.spans[-1][0] < clock]
+        waiting = list(dict.fromkeys(case.customer for case in open_now))[:25]
         yield access(rng, clock, work, CONSOLE, "list", customers=waiting, fields=("name",), alike="supervisor_review")
     chosen = [(case, "supervisor_review") for case in rng.sample(others, min(len(others), rng.randint(14, 34)))]
     chosen += [(case, "") for case in mine]

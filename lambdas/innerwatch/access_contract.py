@@ -98,6 +98,7 @@ def event(entry: dict[str, Any], origin: Origin) -> Event:
             "service": {"name": application},
             "user": user,
             "source": source,
+            "host": present({"name": text(entry.get("host"), "host")}),
             "user_agent": present({"original": text(place.get("user_agent"), "source.user_agent")}),
             "email": {"to": {"address": recipients}} if recipients else None,
             "access": present(

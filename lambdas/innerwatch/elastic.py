@@ -20,10 +20,12 @@ from innerwatch.values import Origin
 REQUEST_TIMEOUT = 30  # seconds; a query that a node cannot answer must not hang a function
 BATCH_DOCUMENTS = 1000
 BATCH_BYTES = 4 * 1024 * 1024  # well below http.max_content_length, and small enough to retry cheaply
+MAX_RESULT_WINDOW = 10_000  # hits of one search, Elasticsearch's default limit
 FIRST_PAUSE = 0.5  # seconds before the first retry; doubled each time, with full jitter
 LONGEST_PAUSE = 20.0
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 class Unavailable(Exception):
@@ -45,6 +47,12 @@ class Item(Protocol):
     @property
     def origin(self) -> Origin: ...
 
+    @property
+    def time(self) -> int | None: ...
+
+    @property
+    def raw(self) -> bytes: ...
+
 
 class Document(NamedTuple):
     """What is indexed and was no event."""
@@ -53,6 +61,8 @@ class Document(NamedTuple):
     dataset: str
     document: dict[str, Any]
     origin: Origin
+    time: int | None = None
+    raw: bytes = b""
 
 
 class Refused(NamedTuple):
@@ -124,13 +134,17 @@ def create(
     deadline: float,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.monotonic,
+    retrying: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Bulk-create documents, trying again what Elasticsearch was too busy for until `deadline` (by `now`).
 
     `lines` alternate action and source. Raises Unavailable when time is up with documents still not taken. An item
     whose answer was lost is sent again and then comes back as a duplicate: it is counted as indexed the once.
+    A request that was too much as a whole is halved; one document that is too much by itself is refused.
+    `retrying` is called before every request that sends documents again.
     """
     pending = list(range(len(lines) // 2))
+    at_once = len(pending)
     sent_before: set[int] = set()  # their answer was lost: a later 409 on these may be our own work
     fates = [""] * len(pending)
     trouble, attempt = "", 0
@@ -139,22 +153,86 @@ def create(
             _pause(
                 attempt, deadline, sleep, now, f"{len(pending)} documents not taken after {attempt} tries: {trouble}"
             )
-        attempt += 1
-        body = b"\n".join(line for place in pending for line in lines[2 * place : 2 * place + 2]) + b"\n"
+            retrying()
+        sent, later = pending[:at_once], pending[at_once:]
+        body = b"\n".join(line for place in sent for line in lines[2 * place : 2 * place + 2]) + b"\n"
         results, trouble = _send(es, body, max(1.0, min(REQUEST_TIMEOUT, deadline - now())))
-        if trouble == LOST:
-            sent_before.update(pending)
-        again: list[int] = [] if results else pending
-        for place, result in zip(pending, results, strict=bool(results)):
+        if trouble == TOO_LARGE and len(sent) == 1:
+            fates[sent[0]] = f"{TOO_LARGE}: Elasticsearch takes no request of {len(body)} bytes"
+            pending = later
+            continue
+        if trouble in (TOO_MUCH, TOO_LARGE):
+            at_once = max(1, len(sent) // 2)
+        elif trouble:
+            sent_before.update(sent)
+        again: list[int] = [] if results else sent
+        for place, result in zip(sent, results, strict=bool(results)):
             fates[place] = _fate(result, place in sent_before)
             if fates[place] == AGAIN:
                 again.append(place)
                 trouble = f"{result['status']} {result.get('error', {}).get('type', '')}"
-        pending = again
+        attempt = attempt + 1 if again else 0
+        pending = again + later
     return Outcome(fates)
 
 
+def held(
+    es: Elasticsearch,
+    lines: Sequence[bytes],
+    *,
+    deadline: float,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+) -> set[int]:
+    """The places of those documents, in bulk `lines`, whose ids their data streams hold already, in any backing index.
+
+    `create` itself finds an id in the index that is written to now, and no older one. Searching sees what was refreshed
+    (within a second), so it suits work that was left lying, not work that another function does at this moment.
+    Asks again until `deadline` (by `now`) where Elasticsearch does not answer, then raises Unavailable.
+    """
+    places: dict[str, dict[str, list[int]]] = {}  # data stream → id → places
+    for place, line in enumerate(lines[::2]):
+        action = _decode(line)["create"]
+        places.setdefault(action["_index"], {}).setdefault(action["_id"], []).append(place)
+    found: set[int] = set()
+    for stream, ids in places.items():
+        attempt = 0
+        while True:
+            try:
+                known = _known(es, stream, list(ids), max(1.0, min(REQUEST_TIMEOUT, deadline - now())))
+                break
+            except Unavailable as error:
+                attempt += 1
+                _pause(attempt, deadline, sleep, now, str(error))
+        for name in known:
+            found.update(ids[name])
+    return found
+
+
+def _known(es: Elasticsearch, stream: str, ids: Sequence[str], timeout: float) -> set[str]:
+    """Which of the ids a data stream holds. Raises Unavailable where not all of it answers."""
+    try:
+        answer = es.options(request_timeout=timeout).search(
+            index=stream,
+            query={"ids": {"values": ids}},
+            size=MAX_RESULT_WINDOW,  # there may be more hits than ids: what was doubled by other means
+            source=False,
+            ignore_unavailable=True,
+            filter_path="hits.hits._id,_shards.failed",
+        )
+    except (TransportConnectionError, ConnectionTimeout) as error:
+        raise Unavailable(f"no answer to a search for ids: {error}") from error
+    except ApiError as error:
+        if error.status_code not in (408, 429) and error.status_code < 500:
+            raise
+        raise Unavailable(f"HTTP {error.status_code} to a search for ids") from error
+    if answer["_shards"]["failed"]:
+        raise Unavailable("some shards did not answer a search for ids")
+    return {hit["_id"] for hit in answer.get("hits", {}).get("hits", ())}
+
+
 LOST = "the connection broke before an answer came"
+TOO_MUCH, TOO_LARGE = "HTTP 429", "HTTP 413"
 
 
 def _pause(
@@ -177,7 +255,7 @@ def _send(es: Elasticsearch, body: bytes, timeout: float) -> tuple[list[dict[str
     except (TransportConnectionError, ConnectionTimeout):
         return [], LOST
     except ApiError as error:
-        if error.status_code not in (408, 429) and error.status_code < 500:
+        if error.status_code not in (408, 413, 429) and error.status_code < 500:
             raise
         return [], f"HTTP {error.status_code}"
     return [item["create"] for item in answer["items"]], ""

@@ -18,6 +18,14 @@ class People(Protocol):
     def state(self, employee_id: str, time: int) -> Fact | None: ...
 
 
+class Cases(Protocol):
+    """What enrichment asks of the case directory."""
+
+    def stamp(self, document: dict[str, Any], time: int, people: People | None) -> None:
+        """Sets `access.justification` and why."""
+        ...
+
+
 def employee_fields(fact: Fact, time: int) -> dict[str, Any]:
     """`employee.*` as of `time`, without what HR did not say."""
     local = employment.local(fact.employee, time)
@@ -50,11 +58,15 @@ def _fields(fact: Fact, own_day: int, on_shift: bool | None) -> dict[str, Any]:
 
 
 def stamp(
-    event: Event, people: People | None, namespace: str, customers: CustomerObjects | None = None
+    event: Event,
+    people: People | None,
+    namespace: str,
+    customers: CustomerObjects | None = None,
+    cases: Cases | None = None,
 ) -> dict[str, Any]:
     """The document to index: the event's own, with `employee.*`, its data stream and its place of origin.
 
-    `people` is None where no HR feed was given.
+    `people` is None where no HR feed was given, `cases` where no case data are: accesses are then not judged.
     The result depends on nothing but the arguments: replaying an event gives the same document.
     """
     document = event.document
@@ -63,11 +75,14 @@ def stamp(
     document["data_stream"] = _data_stream(event.dataset, namespace)
     if customers is not None:
         customers.add(document)
+    if cases is not None and event.dataset == JUDGED:
+        cases.stamp(document, event.time, people)
     document["log"] = {"file": {"path": event.origin.uri}, "offset": event.origin.position}
     return document
 
 
 ECS = {"version": ECS_VERSION}
+JUDGED = "app.access"  # the dataset whose events are accesses to customers' data
 
 
 @lru_cache(maxsize=64)

@@ -397,12 +397,70 @@ ACCESS: tuple[Field, ...] = (
     Field("access.fields", "keyword", "which of their data were shown", raw="fields"),
     Field("access.records", "long", "number of records shown", raw="records"),
     Field("access.case.id", "keyword", "the support case given as the reason", raw="case"),
-    Field("access.justification", "keyword", "`justified`, `unjustified` or `unknown`"),
-    Field("access.justification_reason", "keyword", "why"),
+    Field("access.justification", "keyword", "`justified`, `unjustified` or `unknown`; the worst of several customers"),
+    Field("access.justification_reason", "keyword", "why: one of the terms in docs/justification.md"),
+    Field(
+        "access.unjustified.customer.id", "keyword", "the customers without a justification, of an unjustified access"
+    ),
+    Field("access.unjustified.customer.total", "long", "how many they are"),
     Field("access.bytes", "long", "size of what was exported or sent", raw="bytes"),
     Field("service.name", "keyword", "the application", raw="application"),
     Field("access.session.id", "keyword", "the application's session", raw="session"),
+    Field("host.name", "keyword", "the computer that was used or logged on to", raw="host"),
     Field("email.to.address", "keyword", "to whom data was sent", raw="recipient"),
+)
+
+# What is counted of a person's day; how it is compared is in innerwatch.behaviour.measures.
+MEASURES: dict[str, str] = {
+    "events": "events",
+    "customers": "distinct customers whose data was shown",
+    "records": "records shown",
+    "without_case": "distinct customers looked up one by one without a case",
+    "unjustified": "distinct customers looked up one by one without justification",
+    "unjustified_share": "share of the customers shown without justification, where 10 were judged",
+    "rare_fields": "distinct customers shown with fields that people in this job hardly ever see",
+    "shared_customers": "customers looked up without a reason in 14 days that one colleague did too",
+    "exports": "exports and downloads",
+    "records_exported": "records exported or downloaded",
+    "bytes_exported": "bytes exported, downloaded or sent",
+    "sent_without_case": "customers whose data was sent out without a case",
+    "services": "distinct AWS services and applications",
+    "buckets": "distinct S3 buckets",
+    "objects_read": "S3 objects read",
+    "bytes_read": "bytes read from S3",
+    "changes": "AWS calls that changed something",
+    "denied": "calls and accesses that were denied",
+    "off_shift": "events outside the person's own shift",
+    "odd_hours": "hours of the day, outside the shift, in which the person was never active before",
+    "hosts": "distinct computers",
+    "new_addresses": "addresses new to the person and to colleagues",
+    "new_networks": "networks (/24, or /48 of IPv6) new to the person and to colleagues",
+    "new_user_agents": "user agents, versions left out, new to the person and to colleagues",
+    "new_hosts": "computers new to the person and to colleagues",
+    "new_services": "services and applications new to the person and to this job",
+    "new_actions": "actions new to the person and to this job",
+    "new_buckets": "buckets new to the person and to this job",
+    "without_case_14d": "without_case, over 14 days",
+    "sent_without_case_14d": "sent_without_case, over 14 days",
+    "unjustified_14d": "unjustified, over 14 days",
+    "export_days_14d": "days of 14 on which 5 or more records were exported",
+    "records_exported_14d": "records_exported, over 14 days",
+    "bytes_read_7d": "bytes_read, over 7 days",
+}
+SEEN = ("addresses", "networks", "user_agents", "hosts", "services", "actions", "buckets", "hours")
+OF_A_MEASURE = (
+    ("value", "double", "{}"),
+    ("score", "double", "how unusual that is, 0 to 100; 50 is the limit; absent: nothing to compare with"),
+    ("own.median", "double", "the person's usual day"),
+    ("own.mad", "double", "its median absolute deviation, on the measure's scale"),
+    ("own.high", "double", "the person's 90th percentile"),
+    ("own.days", "long", "days that it rests on"),
+    ("peers.median", "double", "the peers' usual"),
+    ("peers.mad", "double", "its median absolute deviation, on the measure's scale"),
+    ("peers.high", "double", "the peers' 90th percentile"),
+    ("peers.people", "long", "people that it rests on"),
+    ("peers.group", "keyword", "what they have in common, and whether it is that day or their usual days"),
+    ("basis", "keyword", "what the score rests on, in words"),
 )
 
 # What the HTTP servers' logs say of a request, by ECS.
@@ -504,6 +562,42 @@ ALERT: tuple[Field, ...] = (
     Field("innerwatch.alert.group.values", "keyword", "the group's values, in the order of the fields"),
 )
 
+BEHAVIOUR: tuple[Field, ...] = (
+    Field("@timestamp", "date", "the end of the person's local day, or when it was measured, if that was before"),
+    Field("event.kind", "keyword", "`metric`"),
+    Field("event.action", "keyword", "`behaviour`"),
+    Field("event.end", "date", "the end of the person's local day"),
+    Field("user.id", "keyword", "the person's HR id"),
+    Field("user.risk.calculated_score", "double", "points of risk: alerts and unusual behaviour, older ones for less"),
+    Field("user.risk.calculated_score_norm", "double", "the same from 0 to 100"),
+    Field("user.risk.calculated_level", "keyword", "`Unknown`, `Low`, `Moderate`, `High` or `Critical`"),
+    Field("behaviour.date", "keyword", "the person's local day: `2026-03-31`"),
+    Field("behaviour.day.kind", "keyword", "`shift`, `off`, or `unknown` where HR gave no shift"),
+    Field("behaviour.day.basis", "keyword", "what the day is judged by, in words: cold start, new job, absence, …"),
+    Field("behaviour.score", "double", "the highest score of the measures below"),
+    Field("behaviour.unusual", "keyword", "measures with a score of 50 or more, the highest first"),
+    Field("behaviour.reason", "keyword", "what was unusual, and what is usual: one sentence"),
+    Field("behaviour.asked", "keyword", "customers looked up one by one without a reason, up to 500"),
+    Field("behaviour.shown", "flattened", "field of the customers' data → number of customers shown with it"),
+    Field("behaviour.bulk_role_events", "long", "events in a role for approved work in bulk, counted nowhere else"),
+    Field("behaviour.risk.contributions.time", "date", "when the contribution happened"),
+    Field("behaviour.risk.contributions.kind", "keyword", "`alert`, `score`, or `rest`: the sum of all smaller ones"),
+    Field("behaviour.risk.contributions.id", "keyword", "the alert, or the behaviour document"),
+    Field("behaviour.risk.contributions.name", "keyword", "the rule, or the measure"),
+    Field("behaviour.risk.contributions.points", "double", "its points, as far as they have not faded"),
+    *(
+        Field(f"behaviour.seen.{kind}", "keyword", f"{kind} used, where that was not noted within 30 days")
+        for kind in SEEN
+    ),
+)
+
+# Of every measure the same.
+MEASURED: tuple[Field, ...] = tuple(
+    Field(f"behaviour.{measure}.{name}", type_, note.format(counted))
+    for measure, counted in MEASURES.items()
+    for name, type_, note in OF_A_MEASURE
+)
+
 
 def _table(rows: tuple[Field, ...]) -> tuple[Field, ...]:
     """One row a name: the last, at the place of the first."""
@@ -514,4 +608,5 @@ DATASETS: dict[str, tuple[Field, ...]] = {
     "aws.cloudtrail": _table(COMMON + EMPLOYEE + CLOUDTRAIL),
     "app.access": _table(COMMON + EMPLOYEE + ACCESS + WEB),
     "innerwatch.alert": COMMON + EMPLOYEE + ALERT,
+    "innerwatch.behaviour": _table(COMMON + EMPLOYEE + BEHAVIOUR + MEASURED),
 }

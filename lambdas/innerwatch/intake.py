@@ -164,6 +164,9 @@ def _optional(parent: dict[str, Any], name: str) -> str:
 
 # --- Streams ---------------------------------------------------------------------------------------------------------
 
+# How the uri begins of what a stream delivered and nobody could unpack; it is kept as Lambda was given it.
+UNPACKED_KINESIS = "kinesis://record/"
+UNPACKED_LOGS = "cloudwatch-logs://request/"
 MAX_STREAM_RECORD = 64 * 2**20  # bytes, decompressed: a stream's record is held in memory as a whole
 
 

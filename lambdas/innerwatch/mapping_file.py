@@ -25,6 +25,7 @@ TARGETS = (
     "fields",
     "records",
     "case",
+    "host",
     "source.ip",
     "source.user_agent",
     "recipient",
@@ -33,7 +34,8 @@ TARGETS = (
 FORMATS = ("rfc3339", "epoch_s", "epoch_ms")
 RULE_KEYS = ("path", "value", "map", "default", "extract", "split", "format")
 CONDITION_KEYS = ("path", "equals", "matches", "exists")
-TOP_KEYS = ("name", "recognise", "skip", "fields")
+TOP_KEYS = ("name", "format", "recognise", "skip", "fields")
+LOGS = ("json", "csv")
 
 
 class Rule(NamedTuple):
@@ -60,6 +62,7 @@ class MappingFile(NamedTuple):
     known_by: tuple[Condition, ...]  # all must hold for the first record of a log
     skip: tuple[Condition, ...]  # a record for which any holds is no access
     fields: dict[str, Rule]  # by target
+    format: str = "json"  # one of LOGS
 
 
 def read(path: Path) -> MappingFile:
@@ -144,7 +147,14 @@ def _checked(file: _File) -> MappingFile:
     if not {"actor.id", "actor.email", "actor.employee_id"} & set(nodes):
         raise file.wrong(top["fields"], "fields names no actor", "expected actor.id, actor.email or actor.employee_id")
     fields = {target: _rule(file, target, node) for target, node in nodes.items()}
-    return MappingFile(file.text(top["name"], "name"), known_by, skip, fields)
+    return MappingFile(file.text(top["name"], "name"), known_by, skip, fields, _log_format(file, top.get("format")))
+
+
+def _log_format(file: _File, node: yaml.Node | None) -> str:
+    text = file.text(node, "format") if node else LOGS[0]
+    if text not in LOGS:
+        raise file.wrong(node, f"format is {text!r}", f"expected {' or '.join(LOGS)}")
+    return text
 
 
 def _pairs(file: _File, node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:

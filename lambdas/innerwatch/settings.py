@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 import msgspec
 
 from innerwatch.errors import UserError
+from innerwatch.justification.policy import Policy
 
 # Elastic's rule for the parts of a data stream's name:
 # https://www.elastic.co/docs/reference/fleet/data-streams#data-streams-naming-scheme
@@ -24,28 +25,58 @@ def checked_namespace(value: str) -> str:
     return value
 
 
+# Powertools' own variable; the template names it after the stack, so that the metrics of two stacks do not mix.
+METRICS_NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Innerwatch")
+
+EXPECTED = {
+    "ELASTICSEARCH_URL": "http(s)://host:port",
+    "DIRECTORY_TABLE": "the DynamoDB table of the employee directory",
+    "CASES_TABLE": "the DynamoDB table of cases and assignments",
+    "LEDGER_TABLE": "the DynamoDB table of the ledger of objects",
+    "FAILED_BUCKET": "the bucket for records that were set aside",
+    "ELASTICSEARCH_CHECK_SECRET": "the secret of an API key that may read the log streams",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    elasticsearch_url: str
+    elasticsearch_url: str = ""
     elasticsearch_secret: str = ""  # Secrets Manager id of the writer's API key; empty: the cluster asks for none
+    elasticsearch_check_secret: str = ""  # of a key with `read` on the log streams, for what an attempt left unfinished
     namespace: str = "innerwatch"
     directory_table: str = ""
     customer_objects: tuple[str, ...] = ()  # patterns, see innerwatch.customers
+    cases_table: str = ""
+    justification: Policy = field(default_factory=Policy)  # graces, and jobs without cases
+    ledger_table: str = ""
     failed_bucket: str = ""  # where records that were set aside go, with their reason
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+    def from_env(cls, env: Mapping[str, str] = os.environ, *, needs: Iterable[str] = ()) -> Self:
+        """All settings that are there. UserError for a wrong one, or where one of `needs` (keys of EXPECTED) is not."""
+        for name in needs:
+            require(name, env.get(name, ""))
         url = env.get("ELASTICSEARCH_URL", "")
-        if not url.startswith(("http://", "https://")):
-            raise UserError(f"ELASTICSEARCH_URL is {url!r}", "expected http(s)://host:port")
+        if url and not url.startswith(("http://", "https://")):
+            raise UserError(f"ELASTICSEARCH_URL is {url!r}", f"expected {EXPECTED['ELASTICSEARCH_URL']}")
         return cls(
             elasticsearch_url=url,
             elasticsearch_secret=env.get("ELASTICSEARCH_SECRET", ""),
+            elasticsearch_check_secret=env.get("ELASTICSEARCH_CHECK_SECRET", ""),
             namespace=checked_namespace(env.get("NAMESPACE", "innerwatch")),
             directory_table=env.get("DIRECTORY_TABLE", ""),
             customer_objects=_texts("CUSTOMER_OBJECTS", env.get("CUSTOMER_OBJECTS", "[]")),
+            cases_table=env.get("CASES_TABLE", ""),
+            justification=Policy.read(env.get("JUSTIFICATION", "")),
+            ledger_table=env.get("LEDGER_TABLE", ""),
             failed_bucket=env.get("FAILED_BUCKET", ""),
         )
+
+
+def require(name: str, value: str) -> str:
+    if not value:
+        raise UserError(f"{name} is not set", f"expected {EXPECTED[name]}")
+    return value
 
 
 def _texts(name: str, value: str) -> tuple[str, ...]:

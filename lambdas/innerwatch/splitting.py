@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from innerwatch import w3c
+from innerwatch import csv_rows, w3c
 from innerwatch.values import RAW_KEPT, Origin, SetAside
 
 LONGEST_RECORD = 8 * 1024 * 1024  # bytes; CloudTrail's own limit is 256 KiB
@@ -130,14 +130,20 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def split_json(chunks: Iterable[bytes], uri: str) -> Records:
     feed = _Feed(chunks)
     position = 0
-    item: bytes | _TooLong | _UnreadableError = b""
-    for position, item in enumerate(_documents(feed), 1):
-        yield (position, item) if isinstance(item, bytes) else SetAside(Origin(uri, position), str(item), item.raw)
-    if feed.corrupt and not isinstance(item, _UnreadableError):
+    found: list[bytes] | _TooLong | _UnreadableError = []
+    for found in _documents(feed):
+        if isinstance(found, list):
+            yield from enumerate(found, position + 1)
+            position += len(found)
+        else:
+            position += 1
+            yield SetAside(Origin(uri, position), str(found), found.raw)
+    if feed.corrupt and not isinstance(found, _UnreadableError):
         yield SetAside(Origin(uri, position + 1), feed.corrupt)
 
 
-_Items = Iterator[bytes | _TooLong | _UnreadableError]
+# Records come in lists, as many as were found at once: to pass each through all these hands took longer than to cut it.
+_Items = Iterator[list[bytes] | _TooLong | _UnreadableError]
 
 
 def _documents(feed: _Feed) -> _Items:
@@ -171,7 +177,7 @@ def _document(feed: _Feed, byte: bytes) -> _Items:
             yield error
             return
         if record is not None:
-            yield record
+            yield [record]
         else:  # `Records` came after other keys
             yield from _elements(feed)
             _skip(feed, 1)
@@ -232,12 +238,18 @@ def _block(block: bytes, corrupt: str) -> _Items:
         for line in block.split(b"\n"):
             yield from _line(line, corrupt)
         return
+    whole: list[bytes] = []
     for record in records:
         text = bytes(record)
         if text.startswith(b"[") or b'"Records"' in text:
+            if whole:
+                yield whole
+                whole = []
             yield from _line(text, corrupt)
         else:
-            yield text
+            whole.append(text)
+    if whole:
+        yield whole
 
 
 def _line(line: bytes, corrupt: str) -> _Items:
@@ -261,14 +273,14 @@ def _elements(feed: _Feed) -> _Items:
             wait -= 1
         else:
             found = _window(feed)
-            yield from found
+            yield found
             wait = 0 if found else PATIENCE
         try:
             record = _value(feed) if byte in (b"{", b"[") else _scalar(feed)
         except _TooLong as error:
             yield error
         else:
-            yield record or b""  # which is never empty: only a wrapper has no record
+            yield [record or b""]  # which is never empty: only a wrapper has no record
         byte = feed.peek()
         if byte == b"]":
             feed.at += 1
@@ -414,6 +426,10 @@ def split_lines(chunks: Iterable[bytes], uri: str) -> Records:
         yield SetAside(Origin(uri, position + 1), feed.corrupt)
 
 
+def split_csv(chunks: Iterable[bytes], uri: str) -> Records:
+    return csv_rows.rows(split_lines(chunks, uri), uri)
+
+
 def split_w3c(chunks: Iterable[bytes], uri: str) -> Records:
     return w3c.rows(split_lines(chunks, uri))
 
@@ -422,4 +438,5 @@ SPLITTERS: dict[str, Callable[[Iterable[bytes], str], Records]] = {
     "json": split_json,
     "lines": split_lines,
     "w3c": split_w3c,
+    "csv": split_csv,
 }

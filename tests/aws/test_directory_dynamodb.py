@@ -121,7 +121,7 @@ def test_killed_at_any_write_and_repeated_it_ends_the_same(
     store: DynamoStore, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
     """`writes` requests go through before the function is killed."""
-    monkeypatch.setattr("innerwatch.directory.dynamo.WRITERS", 1)
+    monkeypatch.setattr("innerwatch.append_only.WRITERS", 1)
     apply_feed(store, feed(PEOPLE, 0))
     left = [writes]
 

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +12,16 @@ from elasticsearch import Elasticsearch
 
 import enrich_logs
 import sync_hr
+from innerwatch import wiring
 from innerwatch.directory.dynamo import create_table
+from innerwatch.ledger import Ledger
 from innerwatch_cli import index_templates
 from innerwatch_cli.local_aws import Context, LocalAws, account
 
 pytestmark = pytest.mark.elasticsearch
 
-LOGS, HR, FAILED, TABLE = "example-logs", "example-hr", "example-failed", "directory"
+LOGS, HR, FAILED = "example-logs", "example-hr", "example-failed"
+TABLE, LEDGER = "directory", "ledger"
 FEED = """\
 employee_id,name,email,username,role,department,status,hired_at,effective_date
 E-1,Ana Ruiz,ana.ruiz@example.com,ana.ruiz,Support Agent,Customer Support,active,2024-01-08,2024-01-08
@@ -33,12 +37,14 @@ def aws(elasticsearch: Elasticsearch, namespace: str) -> Iterator[LocalAws]:
         "ELASTICSEARCH_URL": url,
         "NAMESPACE": namespace,
         "DIRECTORY_TABLE": TABLE,
+        "LEDGER_TABLE": LEDGER,
         "FAILED_BUCKET": FAILED,
     }
     with account(settings) as local:
         enrich_logs.parts.cache_clear()
         sync_hr.parts.cache_clear()
         create_table(TABLE)
+        local.ledger(LEDGER)
         for bucket in (LOGS, HR):
             local.announced_bucket(bucket)
         local.bucket(FAILED)
@@ -103,7 +109,10 @@ def test_a_replay_after_the_person_has_left_gives_the_same_documents(
     aws.drain(LOGS, enrich_logs.handler, "enrich_logs")
     before = documents(elasticsearch, namespace)
     for hit in elasticsearch.search(index=f"logs-app.access-{namespace}")["hits"]["hits"]:
-        elasticsearch.delete(index=hit["_index"], id=hit["_id"])
+        elasticsearch.delete(index=hit["_index"], id=hit["_id"], refresh=True)
+    ledger = Ledger(aws.dynamodb, LEDGER)
+    (line,) = ledger.versions("s3://example-logs/app/1.ndjson.gz")
+    assert ledger.reopen(line)
     aws.s3.put_object(Bucket=HR, Key="later.csv", Body=later.encode())
     aws.drain(HR, sync_hr.handler, "sync_hr")
     enrich_logs.parts.cache_clear()
@@ -176,3 +185,19 @@ def test_stream_records_that_cannot_be_read_are_kept(aws: LocalAws) -> None:
 def test_an_event_of_an_unknown_kind_is_refused_by_name(aws: LocalAws) -> None:
     with pytest.raises(ValueError, match=r"aws:sns.*expected one of aws:sqs"):
         enrich_logs.handler({"Records": [{"eventSource": "aws:sns"}]}, Context("enrich_logs"))
+
+
+def test_a_log_of_no_known_source_is_read_by_the_packages_mapping(
+    aws: LocalAws, elasticsearch: Elasticsearch, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "desk.yml").write_text(
+        "name: desk\nrecognise: {kind: audit}\n"
+        "fields: {time: at, application: {value: desk}, action: verb, actor.id: who}\n"
+    )
+    monkeypatch.setattr(wiring, "MAPPINGS", tmp_path)
+    enrich_logs.parts.cache_clear()
+    record = {"kind": "audit", "at": "2026-03-12T09:00:00Z", "verb": "view", "who": "ana.ruiz"}
+    aws.s3.put_object(Bucket=LOGS, Key="desk.log", Body=lines(record))
+    aws.drain(LOGS, enrich_logs.handler, "enrich_logs")
+    [document] = documents(elasticsearch, namespace).values()
+    assert (document["service"]["name"], document["employee"]["role"]) == ("desk", "Team Lead")

@@ -273,11 +273,15 @@ def test_a_run_that_breaks_off_is_done_again_and_adds_nothing(
     rules = company.rules(MANY)
     company.index([lookup(START + place * MINUTE) for place in range(10)])
 
-    def break_off(*_: object) -> None:
-        raise KeyboardInterrupt
+    save = Store.save_checkpoints
+
+    def break_off(self: Store, checkpoints: dict[str, Any]) -> None:
+        if any(checkpoint["reached"] for checkpoint in checkpoints.values()):  # the rule had more than its turn
+            raise KeyboardInterrupt
+        save(self, checkpoints)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "save_checkpoint", break_off)
+        patched.setattr(Store, "save_checkpoints", break_off)
         with pytest.raises(KeyboardInterrupt):
             company.detect(rules)
     assert len(company.alerts()) == 1
@@ -440,6 +444,75 @@ def test_a_chain_whose_parts_come_late(company: Company) -> None:
     (alert,) = company.alerts()
     assert evidence(alert) == [document["event"]["id"] for document in [*lookups, export]]
     assert alert["event"]["risk_score"] == 99
+
+
+def test_a_correlation_of_one_event_is_a_rule_with_a_longer_suppression(company: Company) -> None:
+    """docs/semantics.md, Suppression: no second alert about a person until nothing came for the timespan."""
+    rules = company.rules(MANY.replace("gte: 10", "gte: 1").replace("timespan: 1h", "timespan: 1d"))
+    company.index([lookup(START + hours * HOUR) for hours in (0, 20, 40, 80)])
+    assert company.detect(rules).raised == 2
+    company.index([lookup(START + 100 * HOUR), lookup(START + 90 * HOUR, "e-2")])
+    report = company.detect(rules)
+    assert (report.raised, report.grown) == (1, 1)
+    assert [len(evidence(alert)) for alert in company.alerts()] == [3, 2, 1]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_runs_that_are_out_of_time_again_and_again_come_to_the_end(
+    company: Company, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    monkeypatch.setattr(store, "PAGE", 7)
+    monkeypatch.setattr("innerwatch.detection.engine.CHUNK", 8)
+    rules = [*company.rules(MANY), *company.rules(SINGLE)]
+    if known:  # the rules have checkpoints, and read what is new together
+        company.index([lookup(START - 100 * HOUR, "e-0")])
+        company.detect(rules)
+    documents = [lookup(START + place * MINUTE, who) for place in range(12) for who in ("e-1", "e-2", "e-3")]
+    for document in documents:  # over longer than is read again
+        company.ingested += 3 * MINUTE
+        document["event"]["ingested"] = instants.iso(company.ingested)
+    company.index(documents)
+    asked = 0
+
+    def over(until: float | None) -> bool:
+        nonlocal asked
+        asked += until is not None
+        return until is not None and asked % 15 == 0
+
+    monkeypatch.setattr("innerwatch.detection.engine._over", over)
+    reports = [detect(company.es, rules, namespace=company.namespace, now=START + 10_000 * HOUR, until=0.0)]
+    while reports[-1].postponed:
+        assert len(reports) < 30
+        reports.append(detect(company.es, rules, namespace=company.namespace, now=START + 10_000 * HOUR, until=0.0))
+    assert len(reports) > 1
+    for rule in (rule for rule in rules if rule.alerts):
+        found = [one for alert in company.alerts() if alert["rule"]["uuid"] == rule.id for one in evidence(alert)]
+        wanted = {document["event"]["id"] for document in documents}
+        assert (set(found) & wanted, len(found)) == (wanted, len(set(found)))
+
+
+def test_what_many_rules_ask_is_read_once(company: Company) -> None:
+    rules = company.rules(MANY)
+    more = [
+        msgspec.structs.replace(rule, id=f"{rule.id}-{copy}") for rule in rules for copy in range(20) if rule.alerts
+    ]
+    company.detect([*rules, *more])
+    company.index([lookup(START)])
+    company.detect([*rules, *more])
+    company.index([lookup(START + place * MINUTE, f"e-{place}") for place in range(30)])
+    read: list[str] = []
+    hits = Store.hits
+
+    def counted(self: Store, index: str, query: Any, *others: Any, **options: Any) -> Any:
+        for hit in hits(self, index, query, *others, **options):
+            if "range" in query:  # what is new, not what is around it
+                read.append(hit["_id"])
+            yield hit
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "hits", counted)
+        assert company.detect([*rules, *more]).rules == 21
+    assert len(read) == len(set(read)) == 31
 
 
 def test_groups_by_several_fields_and_counts_their_values(company: Company) -> None:

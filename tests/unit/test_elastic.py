@@ -1,6 +1,7 @@
 """The fate of every item of a bulk request, against an HTTP server that answers as scripted."""
 
 import json
+import random
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,6 +102,42 @@ def test_a_whole_request_refused_for_load_is_sent_again(server: tuple[str, type[
     url, handler = server
     handler.script = [lambda ids: (429, {}), lambda ids: (503, {}), answer()]
     assert create(url, "a").indexed == 1
+
+
+@pytest.mark.parametrize("status", [413, 429])
+def test_a_request_that_is_too_much_is_halved(server: tuple[str, type[Scripted]], status: int) -> None:
+    url, handler = server
+
+    def at_most_two(ids: list[str]) -> tuple[int, dict[str, Any]]:
+        return (status, {}) if len(ids) > 2 else answer()(ids)
+
+    handler.script = [at_most_two] * 6
+    assert create(url, *"abcdefgh").indexed == 8
+    assert [len(ids) for ids in handler.received] == [8, 4, 2, 2, 2, 2]
+
+
+def test_one_document_that_is_too_large_is_refused_alone(server: tuple[str, type[Scripted]]) -> None:
+    url, handler = server
+    handler.script = [lambda ids: (413, {}) if "a" in ids else answer()(ids)] * 3
+    outcome = create(url, "a", "b")
+    assert outcome.indexed == 1
+    assert [(place, reason[:8]) for place, reason in outcome.refused] == [(0, "HTTP 413")]
+
+
+def test_pauses_grow_to_a_limit_and_are_never_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full jitter: anything up to a limit that doubles. https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/"""
+    limits: list[float] = []
+
+    def uniform(low: float, high: float) -> float:
+        assert low == 0
+        limits.append(high)
+        return high
+
+    monkeypatch.setattr(random, "uniform", uniform)
+    with pytest.raises(elastic.Unavailable):
+        create("http://127.0.0.1:9", "a", patience=100.0)
+    assert limits == [0.5, 1, 2, 4, 8, 16, 20, 20, 20, 20][: len(limits)]
+    assert len(limits) > 7
 
 
 def test_a_lost_answer_does_not_turn_our_own_work_into_duplicates(server: tuple[str, type[Scripted]]) -> None:

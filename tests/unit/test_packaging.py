@@ -8,11 +8,15 @@ import zipfile
 from importlib.metadata import requires
 from pathlib import Path
 
+import msgspec
 import pytest
 from packaging.requirements import Requirement
 
+from innerwatch.detection import rules
 from innerwatch.errors import UserError
 from innerwatch_cli import packaging
+from innerwatch_cli.paths import RULES
+from innerwatch_cli.sigma import compile_rules
 
 ROOT = Path(__file__).parents[2]
 HANDLERS = sorted(path.stem for path in (ROOT / "lambdas").glob("*.py"))
@@ -120,6 +124,33 @@ def boto3_and_its_needs() -> list[str]:
             names.add(name)
             left += [found.name for found in map(Requirement, requires(name) or []) if not found.marker]
     return sorted(modules.get(name, name) for name in names)
+
+
+def test_the_rules_come_compiled_as_detection_reads_them_and_without_a_path_of_this_machine(package: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        found = rules.load(archive.read("rules.json"))
+    assert found == [msgspec.structs.replace(rule, path=path) for rule, path in zip(ours(), paths(), strict=True)]
+    assert len(found) > 50
+
+
+def ours() -> list[rules.CompiledRule]:
+    return compile_rules([RULES])
+
+
+def paths() -> list[str]:
+    return [Path(rule.path).relative_to(RULES).as_posix() for rule in ours()]
+
+
+def test_rules_of_the_companys_own_replace_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    one = next(RULES.rglob("application_access_refused_many_times.yml"))
+    (own / one.name).write_bytes(one.read_bytes())
+    monkeypatch.setenv("RULES", str(own))
+    assert {rule.path for rule in rules.load(packaging.rules_json(packaging.rules_given()))} == {one.name}
+    monkeypatch.setenv("RULES", f"{RULES}:{own / 'absent'}")
+    with pytest.raises(UserError, match="absent"):
+        packaging.rules_json(packaging.rules_given())
 
 
 def test_a_missing_python_is_named(tmp_path: Path) -> None:

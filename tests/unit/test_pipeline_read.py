@@ -88,15 +88,21 @@ def test_what_no_source_knows_is_one_clear_reason() -> None:
     ("data", "uri"),
     [
         (
-            b'{"awsAccountId":"123456789012","digestStartTime":"2026-03-31T07:00:00Z","logFiles":[]}',
+            b'{"awsAccountId":"123456789012","digestStartTime":"2026-03-31T07:00:00Z","digestS3Object":"a","logFiles":[]}',
             "s3://trail/a.json.gz",
         ),
-        (b'{"anything":1}', "s3://trail/AWSLogs/123456789012/CloudTrail-Digest/eu-central-1/2026/03/31/a.json.gz"),
         (b"", "s3://trail/empty"),
     ],
 )
 def test_an_object_without_events_gives_nothing(data: bytes, uri: str) -> None:
     assert read(data, uri) == []
+
+
+def test_what_is_no_digest_does_not_hide_among_digests() -> None:
+    uri = "s3://trail/AWSLogs/123456789012/CloudTrail-Digest/eu-central-1/2026/03/31/a.json.gz"
+    (found,) = read(b'{"anything":1}', uri)
+    assert isinstance(found, SetAside)
+    assert found.reason == "no log source recognises this record"
 
 
 def test_a_mapping_reads_a_log_that_no_source_knows() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from innerwatch_cli import report
 from innerwatch_cli.report.findings import Alert, Findings, Person
 from innerwatch_cli.scorecard import score
+from tests.html_pages import Page
 
 START = date(2026, 3, 2)
 
@@ -76,12 +77,39 @@ def test_names_from_logs_are_text_and_never_markup() -> None:
     hostile = '<img src=x onerror=alert(1)>"&'
     text = page(person(alert(hostile, 73, ids=["1"], customers=[hostile], id="E-1", name=hostile, status="active")))
     assert "<img" not in text
+    Page(text)
     assert "&lt;img" in text
 
 
 def test_an_account_of_nobody_has_a_place() -> None:
     text = page(person(alert("Unknown account", 99, ids=["1"], customers=[], status="unknown"), key="ana"))
     assert "resolves to nobody" in text
+
+
+def test_risk_and_justification_stand_with_the_person_where_they_are_known() -> None:
+    one = alert("Rule", 73, ids=["console:1"], customers=["C-1"], id="E-1", name="Ana Ruiz", status="active")
+    one.evidence[0]["access"] |= {"justification": "unjustified", "justification_reason": "other_customer"}
+    known = person(one)
+    assert "without justification" not in page(known)
+    known.justified = {"unjustified": 12, "justified": 3}
+    known.standing = {
+        "user": {"risk": {"calculated_score_norm": 71.6}},
+        "behaviour": {
+            "date": "2026-03-04",
+            "risk": {
+                "contributions": [
+                    {"time": "2026-03-04T10:00:00.000Z", "kind": "score", "id": "x", "name": "exports", "points": 9.5},
+                    {"kind": "rest", "name": "4 smaller ones", "points": 0.25},
+                ]
+            },
+        },
+    }
+    text = Page(page(known)).text
+    assert "without justification: 12 , justified: 3, not known: 0" in text
+    assert "risk 72 of 100" in text
+    assert "unusual: exports and downloads 9.5" in text
+    assert "4 smaller ones 0.2" in text
+    assert "unjustified: other customer" in text
 
 
 def test_a_quiet_period_is_a_page_too() -> None:

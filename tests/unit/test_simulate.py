@@ -293,7 +293,7 @@ def test_the_sources_take_every_record(company: Written) -> None:
         "aws.cloudtrail": [json.dumps(record).encode() for record in company.trail],
     }
     for dataset, records in lines.items():
-        source = recognise("logs", records[0])
+        source = recognise(records[0])
         assert source is not None
         assert dataset == source.DATASET
         parsed = [source.parse(record, Origin("test", position)) for position, record in enumerate(records, 1)]

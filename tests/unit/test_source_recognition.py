@@ -49,14 +49,14 @@ def first_records() -> list[tuple[str, bytes]]:
 @pytest.mark.parametrize(("name", "record"), first_records(), ids=lambda value: value if isinstance(value, str) else "")
 def test_a_record_is_recognised_by_exactly_its_own_source(name: str, record: bytes) -> None:
     assert [known for known, source in sources.SOURCES.items() if source.recognise(record)] == [name]
-    assert sources.recognise("any/key.log", record) is sources.SOURCES[name]
+    assert sources.recognise(record) is sources.SOURCES[name]
     assert not MAPPING.recognise(record)
 
 
 def test_a_mapped_log_is_known_to_its_mapping_only() -> None:
     record = golden_records("mapped")[0]
     assert MAPPING.recognise(record)
-    assert sources.recognise("any/key.log", record) is None
+    assert sources.recognise(record) is None
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_mapped_log_is_known_to_its_mapping_only() -> None:
     ],
 )
 def test_what_is_no_log_of_ours_is_recognised_by_no_source(record: bytes) -> None:
-    assert sources.recognise("any/key.log", record) is None
+    assert sources.recognise(record) is None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_is_no_log_of_ours_is_recognised_by_no_source(record: bytes) -> Non
 )
 def test_a_client_cannot_change_the_source_by_what_it_sends(forged: bytes) -> None:
     """The user agent of the first record of an object is whatever the client likes."""
-    assert sources.recognise("any/key.log", CLOUDTRAIL % forged) is sources.SOURCES["aws.cloudtrail"]
+    assert sources.recognise(CLOUDTRAIL % forged) is sources.SOURCES["aws.cloudtrail"]
 
 
 Parse = Callable[[bytes, Origin], Event | SetAside | None]

@@ -1,19 +1,26 @@
 """infra/template.yaml: what AWS would refuse, and the promises that no linter knows."""
 
+import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.api import lint
 
+from innerwatch import settings
 from innerwatch.settings import NAMESPACE
 from innerwatch_cli import packaging
+from innerwatch_cli.paths import TEMPLATE
 from tests import ministack
 
 LAMBDAS = Path(__file__).parents[2] / "lambdas"
 SOURCE = ministack.template()
+TRANSLATED = ministack.translated()
 FUNCTIONS = [name for name, found in SOURCE["Resources"].items() if found["Type"] == "AWS::Serverless::Function"]
+# Of what runs without a queue, and so without anybody who would deliver again.
+BY_THE_CLOCK = ("ReplayFailed", "Detect", "MeasureBehaviour")
 
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
@@ -38,8 +45,33 @@ def statements(role: str) -> list[dict[str, Any]]:
 def test_cfn_lint_finds_nothing_in_the_source_nor_in_what_sam_makes_of_it() -> None:
     source = (ministack.ROOT / "infra" / "template.yaml").read_text()
     assert lint(source) == []
-    assert lint(json.dumps(ministack.translated())) == []
+    assert lint(json.dumps(TRANSLATED)) == []
     assert lint(source.replace("VisibilityTimeout", "VisbilityTimeout")) != []
+
+
+def test_it_stays_far_below_the_ceilings() -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+    expanded = json.dumps(TRANSLATED)
+    assert len(TEMPLATE.read_bytes()) < 1_000_000 / 4
+    assert len(expanded) < 1_000_000 / 4
+    assert len(TRANSLATED["Resources"]) < 500 / 2
+    assert len(SOURCE["Parameters"]) < 200 / 2
+    assert len(SOURCE["Outputs"]) < 200 / 2
+
+
+def test_a_role_holds_however_many_sources() -> None:
+    """20 buckets and 20 keys with the longest names there are, in the 10,240 characters of a role's policies."""
+    bucket, key = f"arn:aws-us-gov:s3:::{'b' * 63}", f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/{'k' * 36}"
+    for name in ("EnrichLogsRole", "ReplayFailedRole"):
+        policy = json.dumps(statements(name), separators=(",", ":"))
+        assert len(policy) + 20 * (len(f'"{bucket}/*",') + len(f'"{key}",')) < 10_240
+    (rule,) = (
+        found for found in of_type("Events::Rule").values() if found["Description"] == "New objects in the log buckets"
+    )
+    pattern = json.dumps(rule["EventPattern"], separators=(",", ":"))
+    assert (
+        len(pattern) + 20 * len(f'"{bucket}",') < 2048
+    )  # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 
 
 def test_every_handler_is_a_function_of_the_template_and_the_other_way_round() -> None:
@@ -53,7 +85,7 @@ def test_the_package_is_built_for_the_runtime_that_the_template_names() -> None:
     assert packaging.LAMBDA.platform.startswith("aarch64-")
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in BY_THE_CLOCK])
 def test_a_message_is_tried_again_long_enough_and_then_kept(name: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
     function = of_type("Serverless::Function")[name]
@@ -68,14 +100,39 @@ def test_a_message_is_tried_again_long_enough_and_then_kept(name: str) -> None:
     assert event["Properties"]["ScalingConfig"]["MaximumConcurrency"]
 
 
-def test_feeds_are_applied_one_at_a_time() -> None:
-    assert of_type("Serverless::Function")["SyncHr"]["ReservedConcurrentExecutions"] == 1
+@pytest.mark.parametrize("name", BY_THE_CLOCK)
+def test_what_the_clock_starts_is_not_tried_again_and_again(name: str) -> None:
+    assert of_type("Serverless::Function")[name]["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
+
+
+def test_no_batch_of_a_stream_is_lost() -> None:
+    stream = of_type("Lambda::EventSourceMapping")["KinesisSource"]
+    assert stream["BisectBatchOnFunctionError"] is True
+    assert stream["MaximumRetryAttempts"] > 0
+    logs = of_type("Serverless::Function")["EnrichLogs"]["EventInvokeConfig"]["DestinationConfig"]["Fn::If"][1]
+    for given_up in (stream["DestinationConfig"], logs):
+        assert target(given_up["OnFailure"]["Destination"]) == "FailedBucket"
+
+
+@pytest.mark.parametrize("name", ["SyncHr", "MeasureBehaviour"])
+def test_it_runs_one_at_a_time(name: str) -> None:
+    assert of_type("Serverless::Function")[name]["ReservedConcurrentExecutions"] == 1
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_variable_is_one_that_the_settings_read(name: str) -> None:
+    given = {**SOURCE["Globals"]["Function"]["Environment"]["Variables"]}
+    given |= of_type("Serverless::Function")[name]["Environment"]["Variables"]
+    read = set(re.findall(r'"([A-Z][A-Z_]+)"', inspect.getsource(settings)))
+    assert set(given) <= read
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_role_names_just_its_actions_and_resources(name: str) -> None:
     role = of_type("IAM::Role")[f"{name}Role"]
-    assert "ManagedPolicyArns" not in role
+    assert role["ManagedPolicyArns"] == {"Fn::If": ["InVpc", [{"Ref": "NetworkAccess"}], {"Ref": "AWS::NoValue"}]}
+    sids = [statement["Sid"] for statement in statements(f"{name}Role")]
+    assert len(set(sids)) == len(sids)
     for statement in statements(f"{name}Role"):
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         assert not any("*" in action for action in actions), statement["Sid"]
@@ -83,41 +140,100 @@ def test_a_role_names_just_its_actions_and_resources(name: str) -> None:
         assert not isinstance(statement["Resource"], list)
 
 
+def test_in_a_vpc_lambda_makes_interfaces_and_the_functions_code_none() -> None:
+    allow, deny = of_type("IAM::ManagedPolicy")["NetworkAccess"]["PolicyDocument"]["Statement"]
+    assert (allow["Effect"], deny["Effect"], deny["Action"]) == ("Allow", "Deny", "ec2:*")
+    assert "lambda:SourceFunctionArn" in deny["Condition"]["ArnLike"]
+    services = {str(one["ServiceName"]).rpartition(".")[2][:-2] for one in of_type("EC2::VPCEndpoint").values()}
+    assert services == {"s3", "dynamodb", "secretsmanager", "sqs", "kms", "logs", "monitoring"}
+
+
 def test_the_log_writer_cannot_change_the_directory_nor_read_feeds() -> None:
-    actions = {action for statement in statements("EnrichLogsRole") for action in statement["Action"]}
-    assert {action for action in actions if action.startswith("dynamodb:")} == {"dynamodb:GetItem", "dynamodb:Query"}
-    assert "Hr" not in json.dumps([found for found in statements("EnrichLogsRole") if found["Sid"] == "Logs"])
-    (key,) = (found for found in statements("EnrichLogsRole") if found["Sid"] == "DirectoryKey")
-    assert json.dumps(key["Condition"]).count("dynamodb.") == 1
+    for sid in ("Directory", "Cases"):
+        (found,) = (found for found in statements("EnrichLogsRole") if found["Sid"] == sid)
+        assert found["Action"] == ["dynamodb:GetItem", "dynamodb:Query"]
+    for role in ("EnrichLogsRole", "ReplayFailedRole", "MeasureBehaviourRole"):
+        assert "HrBucket" not in json.dumps(statements(role))
+        (key,) = (found for found in statements(role) if found["Sid"] == "HrKey")
+        assert json.dumps(key["Condition"]).count("dynamodb.") == 1
+
+
+def test_nobody_deletes_from_a_table_and_detection_reads_none() -> None:
+    for role in of_type("IAM::Role"):
+        assert not re.search("dynamodb:(Delete|\\*)", json.dumps(statements(role)))
+    assert "dynamodb" not in json.dumps(statements("DetectRole"))
 
 
 def test_no_secret_is_in_an_environment_variable() -> None:
     variables: dict[str, Any] = dict(SOURCE["Globals"]["Function"]["Environment"]["Variables"])
     for function in of_type("Serverless::Function").values():
         variables |= function.get("Environment", {}).get("Variables", {})
-    assert {name for name in variables if "SECRET" in name or "KEY" in name} == {"ELASTICSEARCH_SECRET"}
-    assert target(variables["ELASTICSEARCH_SECRET"]) == "ElasticsearchApiKey"
-    assert "SecretString" not in of_type("SecretsManager::Secret")["ElasticsearchApiKey"]
+    secrets = of_type("SecretsManager::Secret")
+    assert {name for name in variables if "SECRET" in name or "KEY" in name} == {
+        "ELASTICSEARCH_SECRET",
+        "ELASTICSEARCH_CHECK_SECRET",
+    }
+    assert target(variables["ELASTICSEARCH_SECRET"]) in secrets
+    assert target(variables["ELASTICSEARCH_CHECK_SECRET"]) == "ElasticsearchCheckKey"
+    assert not [
+        name for name, secret in secrets.items() if "SecretString" in secret or "GenerateSecretString" in secret
+    ]
 
 
 def test_what_holds_data_outlives_the_stack_and_is_closed_and_encrypted() -> None:
     for name, found in SOURCE["Resources"].items():
         if found["Type"] in ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key"):
-            assert found["DeletionPolicy"] == found["UpdateReplacePolicy"] == "Retain", name
+            assert (found["DeletionPolicy"], found["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain"), name
     for name, bucket in of_type("S3::Bucket").items():
         assert all(bucket["PublicAccessBlockConfiguration"].values()), name
         assert bucket["BucketEncryption"], name
-    (table,) = of_type("DynamoDB::Table").values()
-    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert target(table["SSESpecification"]["KMSMasterKeyId"]) == "HrKey"
+    tables = of_type("DynamoDB::Table")
+    for table in tables.values():
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["SSESpecification"]["SSEEnabled"] is True
+    assert {name for name, table in tables.items() if "KMSMasterKeyId" in table["SSESpecification"]} == {
+        "Directory",
+        "Cases",
+    }
     assert all(queue["SqsManagedSseEnabled"] for queue in of_type("SQS::Queue").values())
 
 
-def test_every_alarm_tells_the_topic_and_stands_in_the_documentation() -> None:
-    page = (ministack.ROOT / "docs" / "deploy.md").read_text()
-    for name, alarm in of_type("CloudWatch::Alarm").items():
+def test_every_alarm_tells_the_topic_and_has_a_paragraph_in_the_runbook_and_the_other_way_round() -> None:
+    page = (ministack.ROOT / "docs" / "runbook.md").read_text()
+    alarms = of_type("CloudWatch::Alarm")
+    for alarm in alarms.values():
         assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
-        assert f"`{name}`" in page
+    paragraphs = dict(re.findall(r"^### (\w+)\n\n(.+)", page, re.MULTILINE))
+    assert set(paragraphs) == set(alarms)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_rings_when_it_fails(name: str) -> None:
+    watched = {
+        alarm["MetricName"]
+        for alarm in of_type("CloudWatch::Alarm").values()
+        for dimension in alarm["Dimensions"]
+        if dimension["Name"] == "FunctionName" and dimension["Value"] == {"Ref": name}
+    }
+    assert "Errors" in watched
+    if name in ("Detect", "MeasureBehaviour"):
+        assert "Invocations" in watched, "and when it is not run at all"
+
+
+def test_every_metric_of_ours_is_one_that_the_functions_write() -> None:
+    page = (ministack.ROOT / "docs" / "observability.md").read_text()
+    dashboard = of_type("CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
+    shown = re.findall(r'\["Innerwatch/[^"]+", "(\w+)", "service", "(\w+)"\]', dashboard)
+    rung = [
+        (alarm["MetricName"], alarm["Dimensions"][0]["Value"])
+        for alarm in of_type("CloudWatch::Alarm").values()
+        if alarm["Dimensions"][0]["Name"] == "service"
+    ]
+    assert len(shown) > 10
+    assert json.loads(dashboard)["widgets"]
+    for metric, service in {*shown, *rung}:
+        section = page.partition(f"### {service}\n")[2].partition("\n### ")[0]
+        assert f"`{metric}`" in section, (metric, service)
 
 
 def test_every_parameter_is_described_and_checked_and_stands_in_the_documentation() -> None:

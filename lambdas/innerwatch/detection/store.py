@@ -8,12 +8,12 @@ from elasticsearch import ApiError, ConflictError, Elasticsearch
 
 from innerwatch import elastic
 from innerwatch.detection.alerts import DATASET
-from innerwatch.elastic import stream_name
+from innerwatch.elastic import Unavailable, stream_name
 from innerwatch.values import Origin
 
 Source = bool | Mapping[str, Any]  # what of the documents is read
 
-KEEP_ALIVE = "5m"
+KEEP_ALIVE = "15m"  # between two pages alerts may be written
 PAGE = 1000  # documents a request
 NOWHERE = Origin("", 0)  # alerts were read nowhere
 
@@ -75,13 +75,14 @@ class Store:
         value = answer["aggregations"]["latest"]["value"]
         return None if value is None else int(value)
 
-    def documents(self, index: str, ids: Sequence[str], source: Source) -> Iterator[dict[str, Any]]:
-        """Documents by id, as hits."""
+    def documents(
+        self, index: str, ids: Sequence[str], times: tuple[int, int], source: Source
+    ) -> Iterator[dict[str, Any]]:
+        """Documents by id, as hits. `times` are the first's and the last's: no older index is searched for the ids."""
+        span = {"range": {"@timestamp": {"gte": times[0], "lte": times[1], "format": "epoch_millis"}}}
         for start in range(0, len(ids), PAGE):
-            some = list(ids[start : start + PAGE])
-            yield from self.es.search(index=index, query={"ids": {"values": some}}, source=source, size=PAGE)["hits"][
-                "hits"
-            ]
+            query = {"bool": {"filter": [span, {"ids": {"values": list(ids[start : start + PAGE])}}]}}
+            yield from self.es.search(index=index, query=query, source=source, size=PAGE)["hits"]["hits"]
 
     # --- alerts
 
@@ -134,5 +135,12 @@ class Store:
         found = self.es.mget(index=self.checkpoints, ids=list(rules))["docs"]
         return {one["_id"]: one["_source"] for one in found if one.get("found")}
 
-    def save_checkpoint(self, rule: str, content: Mapping[str, Any]) -> None:
-        self.es.index(index=self.checkpoints, id=rule, document=content)
+    def save_checkpoints(self, checkpoints: Mapping[str, Mapping[str, Any]]) -> None:
+        """By the rules' ids, with one request: each costs a cluster as much as hundreds of documents."""
+        operations: list[Mapping[str, Any]] = []
+        for rule, content in checkpoints.items():
+            operations += [{"index": {"_id": rule}}, content]
+        answer = self.es.bulk(index=self.checkpoints, operations=operations)
+        for item in answer["items"] if answer["errors"] else ():
+            if error := item["index"].get("error"):
+                raise Unavailable(f"a checkpoint was not taken: {error.get('reason')}")

@@ -13,54 +13,31 @@ is applied again as if for the first time, and adds what is not there already. C
 them, so that no fact lacks its claims.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
 
+from innerwatch.append_only import AppendOnlyTable, Item, create_table, feed_name
 from innerwatch.directory.identifiers import Claims, index_key, own
 from innerwatch.directory.store import MemoryStore
 from innerwatch.values import Change, Employee, Fact, Feed, Holder, Holding, Ownership
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.service_resource import Table
+__all__ = ["DynamoStore", "create_table"]
 
-LONGEST_KEY = 2048  # bytes of a partition key, DynamoDB's limit
-WRITERS = 16  # threads that add facts: DynamoDB has no conditional batch write
 MOST_ASKED_ONE_BY_ONE = 200  # people; a feed that names more is compared with a scan of the whole table
-VERSION = {"pk": "feeds", "sk": "version"}
-
-Item = dict[str, Any]
 
 
-class DynamoStore:
+class DynamoStore(AppendOnlyTable):
     """A `Store` on a boto3 Table. Reads are consistent: what one feed wrote, the next one sees."""
-
-    def __init__(self, table: "Table") -> None:
-        self._table = table
-        self._client = table.meta.client
 
     def facts(self, employee_id: str) -> Sequence[Fact]:
         return [_fact(item) for item in self._query(f"employee#{employee_id}")]
 
     def claims(self, identifier: str) -> Claims:
-        key = f"identifier#{index_key(identifier)}"
-        if (
-            len(key.encode(errors="replace")) > LONGEST_KEY or not key.isprintable()
-        ):  # from a log: anything can be in it
-            return Claims((), ())
-        return _claims(list(self._query(key)))
-
-    def version(self) -> str:
-        item = self._table.get_item(Key=VERSION, ConsistentRead=True).get("Item", {})
-        return str(item.get("applied", 0))
-
-    def applied(self, feed: Feed) -> bool:
-        return "Item" in self._table.get_item(Key=_feed_key(feed), ConsistentRead=True)
+        return _claims(list(self._query(f"identifier#{index_key(identifier)}")))
 
     def known(self, feed: Feed) -> MemoryStore:
         if feed.full or len(feed.rows) > MOST_ASKED_ONE_BY_ONE:
-            return _memory(self._scan(), _feed_name(feed))
+            return _memory(self._scan(), feed_name(feed))
         items: list[Item] = []
         people: set[str] = set()
         for row in feed.rows:
@@ -74,7 +51,7 @@ class DynamoStore:
             )
         for employee_id in sorted(filter(None, people)):
             items += self._query(f"employee#{employee_id}")
-        return _memory(items, _feed_name(feed))
+        return _memory(items, feed_name(feed))
 
     def append(self, facts: Iterable[Fact], ownerships: Iterable[Ownership], feed: Feed) -> None:
         ordered = sorted(facts, key=lambda fact: (fact.employee.id, fact.valid_from))
@@ -83,72 +60,8 @@ class DynamoStore:
                 for identifier in (own(fact.employee.id), *fact.employee.identifiers):
                     batch.put_item({"pk": f"identifier#{index_key(identifier)}", "sk": f"employee#{fact.employee.id}"})
         items = [*map(_fact_item, ordered), *map(_ownership_item, ownerships)]
-        with ThreadPoolExecutor(WRITERS) as pool:
-            for _ in pool.map(self._put_new, ({**item, "feed": _feed_name(feed)} for item in items)):
-                pass  # raises what a write raised
-        self._close(feed)
-
-    def _close(self, feed: Feed) -> None:
-        name = self._table.name
-        item: Item = {
-            **_feed_key(feed),
-            "name": feed.name,
-            "format": feed.format,
-            "rows": len(feed.rows),
-            "bad": len(feed.bad),
-        }
-        self._client.transact_write_items(
-            TransactItems=[
-                {"Put": {"TableName": name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}},
-                {
-                    "Update": {
-                        "TableName": name,
-                        "Key": VERSION,
-                        "UpdateExpression": "ADD applied :one",
-                        "ExpressionAttributeValues": {":one": 1},
-                    }
-                },
-            ]
-        )
-
-    def _put_new(self, item: Item) -> None:
-        """Adds an item; one that is there already must be the same."""
-        try:
-            self._client.put_item(TableName=self._table.name, Item=item, ConditionExpression="attribute_not_exists(pk)")
-        except self._client.exceptions.ConditionalCheckFailedException:
-            key = {"pk": item["pk"], "sk": item["sk"]}
-            if self._table.get_item(Key=key, ConsistentRead=True)["Item"] != item:
-                raise
-
-    def _query(self, pk: str) -> Iterator[Item]:
-        yield from self._pages("query", KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": pk})
-
-    def _scan(self) -> Iterator[Item]:
-        yield from self._pages("scan")
-
-    def _pages(self, operation: str, **arguments: Any) -> Iterator[Item]:
-        while True:
-            page = getattr(self._table, operation)(ConsistentRead=True, **arguments)
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-
-def create_table(name: str) -> None:
-    """The table as infra/template.yaml makes it, for tests and the demo."""
-    import boto3
-
-    boto3.client("dynamodb").create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        SSESpecification={"Enabled": True},
-    )
+        self._put_all({**item, "feed": feed_name(feed)} for item in items)
+        self._close(feed, {"name": feed.name, "format": feed.format, "rows": len(feed.rows), "bad": len(feed.bad)})
 
 
 def _memory(items: Iterable[Item], feed: str) -> MemoryStore:
@@ -177,14 +90,6 @@ def _claims(items: Iterable[Item]) -> Claims:
 def _mail(change: Change) -> str:
     email = change.attributes.get("email", "")
     return f"email:{email.lower()}" if email else ""
-
-
-def _feed_name(feed: Feed) -> str:
-    return f"{feed.recorded_at:014d}#{feed.digest}"
-
-
-def _feed_key(feed: Feed) -> dict[str, str]:
-    return {"pk": "feeds", "sk": _feed_name(feed)}
 
 
 def _fact_item(fact: Fact) -> Item:

@@ -6,10 +6,13 @@ its mapping says otherwise. Content is text, decompressed and decoded.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
+from innerwatch import instants
 from innerwatch.errors import UserError
 from innerwatch.hr import bamboohr, owner_map, people, purview, scim, table, text, workday
 from innerwatch.hr import mapping as mappings
@@ -34,7 +37,8 @@ def load_mapping(data: bytes, name: str) -> Mapping:
 def read_feed(data: bytes, name: str, recorded_at: int, mapping: Mapping | None = None) -> Feed:
     """A feed's bytes, read. Raises UserError for what is no HR feed as a whole; bad rows come with it.
 
-    `recorded_at`: when the feed was delivered, in milliseconds; for an S3 object its LastModified.
+    `recorded_at`: when the feed was delivered, in milliseconds; for an S3 object its LastModified. A mapping's `as_of`
+    says that the feed's own name tells.
     """
     mapping = mapping or Mapping()
     content = text.decoded(text.decompressed(data, name), name, mapping.encoding).lstrip("\ufeff")
@@ -50,7 +54,7 @@ def read_feed(data: bytes, name: str, recorded_at: int, mapping: Mapping | None 
     return Feed(
         name=name,
         format=kind,
-        recorded_at=recorded_at,
+        recorded_at=as_of(name, mapping.as_of) if mapping.as_of else recorded_at,
         full=full if mapping.full is None else mapping.full,
         rows=rows,
         bad=bad,
@@ -59,14 +63,31 @@ def read_feed(data: bytes, name: str, recorded_at: int, mapping: Mapping | None 
     )
 
 
+def as_of(name: str, form: str) -> int:
+    """The instant that a feed's name tells, by a strptime format: of its last part, up to the first dot. UTC."""
+    stem = name.rpartition("/")[2].partition(".")[0]
+    try:
+        return instants.of(datetime.strptime(stem, form).replace(tzinfo=UTC))
+    except ValueError as error:
+        raise UserError(
+            f"the name {stem!r} tells no time: {error}", f"expected one such as {form}", path=name
+        ) from error
+
+
 def load_feed(path: Path, mapping: Mapping | None = None) -> Feed:
     """A feed on disk, with the mapping file that lies beside it. It was recorded when the file was last changed."""
-    try:
-        data, changed = path.read_bytes(), path.stat().st_mtime_ns // 1_000_000
-        beside = next((path.parent / name for name in mappings.NAMES if (path.parent / name).is_file()), None)
-        if mapping is None and beside is not None:
-            mapping = load_mapping(beside.read_bytes(), str(beside))
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", "expected an HR feed", path=path) from error
+    data, changed, beside = on_disk(path, mappings.NAMES, "expected an HR feed")
+    if mapping is None and beside is not None:
+        mapping = load_mapping(*beside)
     feed = read_feed(data, str(path), changed, mapping)
     return replace(feed, on_disk=True)
+
+
+def on_disk(path: Path, mapping_names: Sequence[str], expected: str) -> tuple[bytes, int, tuple[bytes, str] | None]:
+    """A file's bytes, when it was last changed in milliseconds, and the mapping file beside it: its bytes and name."""
+    try:
+        beside = next((path.parent / name for name in mapping_names if (path.parent / name).is_file()), None)
+        mapping = (beside.read_bytes(), str(beside)) if beside else None
+        return path.read_bytes(), path.stat().st_mtime_ns // 1_000_000, mapping
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", expected, path=path) from error

@@ -11,10 +11,11 @@ date_format: "%d/%m/%Y"  # or a list of them
 encoding: cp1252
 delimiter: ";"
 largest_removal: 0.2     # share of the people that a full feed may remove
+as_of: "%Y-%m"           # the file's name, up to its first dot, says from when a snapshot holds: 2010-01.csv
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,10 +38,16 @@ class Mapping:
     encoding: str = ""
     delimiter: str = ""
     largest_removal: float = 0.10
+    as_of: str = ""
 
 
-def parse(data: bytes, name: str, fields: tuple[str, ...], formats: tuple[str, ...]) -> Mapping:
-    """Raises UserError with the place of the first thing that is wrong. `fields` are those a column can fill."""
+def parse(
+    data: bytes, name: str, fields: tuple[str, ...], formats: tuple[str, ...], keys: Sequence[str] = ()
+) -> Mapping:
+    """Raises UserError with the place of the first thing that is wrong. `fields` are those a column can fill.
+
+    `keys` are those that the file may have; all of them where none is given.
+    """
     raw = _load(data, name)
     if not isinstance(raw, dict):
         raise UserError("is no mapping", "expected keys such as `columns:`", path=name)
@@ -58,7 +65,9 @@ def parse(data: bytes, name: str, fields: tuple[str, ...], formats: tuple[str, .
         "encoding": _text,
         "delimiter": _character,
         "largest_removal": _share,
+        "as_of": _text,
     }
+    readers = {key: reader for key, reader in readers.items() if key in keys or not keys}
     found: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in readers:

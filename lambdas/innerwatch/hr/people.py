@@ -195,14 +195,16 @@ def plain(heading: str) -> str:
     return re.sub(r"[^a-z0-9#.]", "", heading.lower()).removesuffix(".")
 
 
-def known_columns(headings: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def known_columns(
+    headings: Iterable[str], usual_headings: MappingType[str, tuple[str, ...]] = HEADINGS
+) -> dict[str, tuple[str, ...]]:
     """Our fields, as far as the headings are usual ones."""
     found: dict[str, str] = {}
     for heading in headings:
         found.setdefault(plain(heading), heading)
     return {
         name: (next(found[usual] for usual in usual_names if usual in found),)
-        for name, usual_names in HEADINGS.items()
+        for name, usual_names in usual_headings.items()
         if any(usual in found for usual in usual_names)
     }
 

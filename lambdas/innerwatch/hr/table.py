@@ -5,7 +5,7 @@ location, time_zone, shift, manager_id, type, status, hired_at, notice_at, last_
 effective date states what holds from that day on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingType
 
 from innerwatch.errors import UserError
@@ -25,36 +25,56 @@ def names_everybody(content: str, found: people.Found) -> bool:  # noqa: ARG001 
 
 
 def read(content: str, name: str, mapping: Mapping) -> Iterator[Change | BadRow]:
+    for row, values in picked(content, name, mapping):
+        if isinstance(row, BadRow):
+            yield BadRow(row.line, row.reason, values.get("employee_id", ""), values.get("email", ""))
+        else:
+            yield people.change(row.line, values, mapping)
+
+
+def picked(
+    content: str,
+    name: str,
+    mapping: Mapping,
+    usual_headings: MappingType[str, tuple[str, ...]] = people.HEADINGS,
+    needed: Sequence[str] = ("employee_id",),
+) -> Iterator[tuple[text.Row | BadRow, dict[str, str]]]:
+    """Each row with its cells by our field names; of a bad row those that could be read."""
     rows = text.rows(content, mapping.delimiter)
     first = next(rows, None)
     if not isinstance(first, text.Row):
         raise UserError(first.reason if first else "the feed is empty", "expected a row of headings", path=name)
     headings = [cell.strip() for cell in first.cells]
-    columns = chosen(headings, name, mapping)
+    columns = chosen(headings, name, mapping, usual_headings, needed)
     _no_heading_twice(headings, columns, name)
     for row in rows:
-        fitted = row if isinstance(row, BadRow) else text.fitted(row, len(headings))
-        if isinstance(fitted, BadRow):
-            cells = {} if isinstance(row, BadRow) else people.picked(text.as_dict(headings, row), columns)
-            yield BadRow(fitted.line, fitted.reason, cells.get("employee_id", ""), cells.get("email", ""))
+        if isinstance(row, BadRow):
+            yield row, {}
         else:
-            yield people.change(row.line, people.picked(text.as_dict(headings, fitted), columns), mapping)
+            yield text.fitted(row, len(headings)), people.picked(text.as_dict(headings, row), columns)
 
 
-def chosen(headings: list[str], name: str, mapping: Mapping) -> MappingType[str, tuple[str, ...]]:
+def chosen(
+    headings: list[str],
+    name: str,
+    mapping: Mapping,
+    usual_headings: MappingType[str, tuple[str, ...]] = people.HEADINGS,
+    needed: Sequence[str] = ("employee_id",),
+) -> MappingType[str, tuple[str, ...]]:
     """Which heading fills which field: as the mapping says, else by its usual names.
 
-    Raises UserError where a heading that the mapping names, or the one column that no feed can lack, is missing.
+    Raises UserError where a heading that the mapping names, or one of the columns that no feed can lack, is missing.
     """
     there = {people.plain(heading): heading for heading in reversed(headings)}
-    columns = people.known_columns(headings)
+    columns = people.known_columns(headings, usual_headings)
     for field, wanted in mapping.columns.items():
         for heading in wanted:
             if people.plain(heading) not in there:
                 raise _missing(field, headings, [heading], name)
         columns[field] = tuple(there[people.plain(heading)] for heading in wanted)
-    if "employee_id" not in columns:
-        raise _missing("employee_id", headings, ["employee_id", *people.HEADINGS["employee_id"][1:6]], name)
+    for field in needed:
+        if field not in columns:
+            raise _missing(field, headings, [field, *usual_headings[field][1:6]], name)
     return columns
 
 

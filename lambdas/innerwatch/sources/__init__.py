@@ -10,10 +10,10 @@ A source is a module with
 the file says to skip.
 """
 
+from dataclasses import replace
 from typing import Protocol
 
 from innerwatch import oversized
-from innerwatch.reading import first_object
 from innerwatch.sources import access, alb, api_gateway, cloudfront, cloudtrail, combined, ecs_json, s3_access
 from innerwatch.values import Event, Origin, SetAside
 
@@ -51,17 +51,21 @@ class NotEventsError(ValueError):
 def parse(source: Source, record: bytes, origin: Origin) -> Event | SetAside | None:
     """A record by its source, with what holds for all of them: values too long to be indexed are named."""
     result = source.parse(record, origin)
-    if len(record) > oversized.LONGEST_KEYWORD and isinstance(result, Event):
-        oversized.mark(result)
+    if isinstance(result, Event):
+        result.raw = record
+        if len(record) > oversized.LONGEST_KEYWORD:
+            oversized.mark(result)
+    elif result is not None:
+        result = replace(result, dataset=source.DATASET)
     return result
 
 
-def recognise(key: str, record: bytes) -> Source | None:
-    """The source of the object or file `key` that begins with `record`, or None where no source knows it.
+def recognise(record: bytes) -> Source | None:
+    """The source of an object or file that begins with `record`, or None where no source knows it.
 
-    Raises NotEventsError for a CloudTrail digest, which lies beside the logs and holds signatures of them:
-    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-validation-digest-file-structure.html
+    Raises NotEventsError for a CloudTrail digest, which lies beside the logs: it holds no record, so none is counted.
+    The content decides, not the key: whatever else lies in a folder of digests is read, or set aside, as anywhere.
     """
-    if "/CloudTrail-Digest/" in key or "digestStartTime" in first_object(record):
+    if cloudtrail.is_digest(record):
         raise NotEventsError("a CloudTrail digest: it holds signatures of log files, no events")
     return next((source for source in SOURCES.values() if source.recognise(record)), None)

@@ -1,6 +1,7 @@
-"""Any JSON log, turned into the access contract by a mapping file instead of code (docs/access-log.md).
+"""Any JSON or CSV log, turned into the access contract by a mapping file instead of code (docs/access-log.md).
 
     name: support-desk
+    format: json                      # or csv, with the columns' names in the first row
     recognise: {type: audit}          # what the first record must hold
     skip:                             # records that are no access at all
       - {path: request.path, matches: "^/health"}
@@ -22,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from innerwatch import access_contract, instants, mapping_file
+from innerwatch import access_contract, csv_rows, instants, mapping_file
 from innerwatch.mapping_file import Condition, MappingFile, Rule
 from innerwatch.reading import UnfitError, first_object, json_object, set_aside
 from innerwatch.values import Event, Origin, SetAside
@@ -37,7 +38,10 @@ class Mapping:
     file: MappingFile
 
     DATASET = access_contract.DATASET
-    SPLIT = "lines"
+
+    @property
+    def SPLIT(self) -> str:  # noqa: N802 as modules of sources have it
+        return "csv" if self.file.format == "csv" else "lines"
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -47,6 +51,11 @@ class Mapping:
     def recognise(self, record: bytes) -> bool:
         entry = first_object(record)
         return bool(entry) and all(holds(condition, entry) for condition in self.file.known_by)
+
+    def has_columns(self, header: bytes) -> bool:
+        """Whether a CSV log with this first row has what the mapping recognises it by."""
+        columns = set(csv_rows.columns(header))
+        return self.file.format == "csv" and all(condition.path in columns for condition in self.file.known_by)
 
     def parse(self, record: bytes, origin: Origin) -> Event | SetAside | None:
         try:

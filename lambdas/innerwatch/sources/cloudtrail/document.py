@@ -38,7 +38,7 @@ def build(entry: Record, who: Caller, outcome: str, other: dict[str, Any]) -> di
     found: dict[str, Any] = {
         "event": {**event, "id": entry.event_id} if entry.event_id else {**event},
         "aws": {"cloudtrail": cloudtrail},
-        **_surroundings(who.account, entry.aws_region, entry.source_ip_address, entry.user_agent),
+        **_surroundings(who.account, who.user_name, entry.aws_region, entry.source_ip_address, entry.user_agent),
     }
     if entry.tls_details:
         tls, exact = _tls(bytes(entry.tls_details))
@@ -87,14 +87,20 @@ def _call(
 
 
 @lru_cache(maxsize=8192)
-def _surroundings(account: str, region: str | None, address: str | None, user_agent: str | None) -> dict[str, Any]:
+def _surroundings(
+    account: str, user_name: str, region: str | None, address: str | None, user_agent: str | None
+) -> dict[str, Any]:
     """From where a call came and went, which is the same for many events: they share it, down to the last part."""
     cloud = {"provider": "aws", "account": {"id": account} if account else None, "region": region}
     found: dict[str, Any] = {"cloud": reading.present(cloud)}
-    if address:
-        source = found["source"] = reading.caller(address)
-        if "ip" in source:
-            found["related"] = {"ip": [source["ip"]]}
+    source = reading.caller(address or "")
+    if source:
+        found["source"] = source
+    related = reading.present(
+        {"ip": [source["ip"]] if "ip" in source else None, "user": [user_name] if user_name else None}
+    )
+    if related:
+        found["related"] = related
     if user_agent:
         found["user_agent"] = user_agents.describe(user_agent)
     return found
@@ -254,27 +260,29 @@ SUBJECTS = frozenset({"userName", "newUserName", "groupName", "user", "group"})
 
 def _users_and_groups(entry: Record, who: Caller, flattened: dict[str, Any], document: dict[str, Any]) -> None:
     """Who called, and the user or group that the call was about."""
-    user = who.user
-    names = [who.user_name] if who.user_name else []
+    if who.user:
+        document["user"] = who.user
     request = flattened.get("request_parameters", NOTHING)
     response = flattened.get("response_elements", NOTHING)
+    names: list[str] = []
     if entry.event_name == "UserAuthentication":  # at the access portal: the user's name is nowhere else
         name = _text(flattened.get("additional_eventdata", NOTHING).get("UserName"))
         if name and name != HIDDEN:
             names.append(name)
-            user = {"name": name, **({"email": name} if "@" in name else {}), **user}
+            document["user"] = {"name": name, **({"email": name} if "@" in name else {}), **who.user}
     if not (SUBJECTS.isdisjoint(request) and SUBJECTS.isdisjoint(response)):
         target = _named(_text(request.get("userName")), _text(_dig(response, "user", "userId")))
         renamed = _text(request.get("newUserName"))
-        user = {**user, **reading.present({"target": target, "changes": _named(renamed, "")})}
+        concerned = reading.present({"target": target, "changes": _named(renamed, "")})
+        if concerned:
+            document["user"] = {**document.get("user", NOTHING), **concerned}
         names += [name for name in (target.get("name"), renamed) if name]
         group = _named(_text(request.get("groupName")), _text(_dig(response, "group", "groupId")))
         if group:
             document["group"] = group
-    if user:
-        document["user"] = user
     if names:
-        document["related"] = {**document.get("related", NOTHING), "user": list(dict.fromkeys(names))}
+        related = document.get("related", NOTHING)
+        document["related"] = {**related, "user": list(dict.fromkeys([*related.get("user", ()), *names]))}
 
 
 NOTHING: dict[str, Any] = {}

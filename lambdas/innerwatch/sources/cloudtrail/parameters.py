@@ -5,8 +5,9 @@
 - as one text, such as `{bucketName=logs, key=a/b}`: so Elastic's integration has them, which is how Java writes a map.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
-from operator import mul
+from operator import itemgetter, mul
 from typing import Any
 
 from innerwatch.folding import fold
@@ -26,6 +27,31 @@ def forms(value: dict[str, Any], depth: int = 1) -> Forms:
     """As it is, lower-cased, and as text. Raises UnfitError for what Elasticsearch would refuse."""
     if depth > DEEPEST:
         raise UnfitError(f"its parameters are nested more than {DEEPEST} levels deep, which Elasticsearch refuses")
+    lowered: dict[str, Any] = {}
+    for key, item in value.items():
+        kind = item.__class__
+        if kind is str and item and item.isascii():
+            lowered[key] = item.lower()
+        elif kind is int and -LONG <= item < LONG:
+            lowered[key] = item
+        else:
+            return _mixed(value, depth)
+    if not value:
+        return value, lowered, ""
+    template, in_order = _template(tuple(value))
+    return value, lowered, template % in_order(value)
+
+
+@lru_cache(maxsize=8192)
+def _template(keys: tuple[str, ...]) -> tuple[str, Callable[[dict[str, Any]], Any]]:
+    """The text of an object with these keys, and what gets the values to put into it."""
+    ordered = order(keys)
+    inside = ", ".join(f"{key.replace('%', '%%')}=%s" for key in ordered)
+    return f"{{{inside}}}", itemgetter(*ordered)
+
+
+def _mixed(value: dict[str, Any], depth: int) -> Forms:
+    """The same of an object that holds more than plain texts and whole numbers."""
     kept: dict[str, Any] = {}
     lowered: dict[str, Any] = {}
     texts: list[str] = []
@@ -83,20 +109,31 @@ def order(keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(keys, key=lambda key: java_hash(key) & (size - 1)))
 
 
-@lru_cache(maxsize=8192)
 def java_hash(text: str) -> int:
     """The text's hash code, as HashMap spreads it.
 
+    ARNs begin and end alike: of what stands before the first slash and after the last, the hash code is often known.
     https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/lang/String.html#hashCode()
     """
-    if text.isascii() and len(text) <= len(POWERS):
-        value = int(sum(map(mul, text.encode(), POWERS[len(POWERS) - len(text) :]))) & 0xFFFFFFFF
+    if text.isascii() and len(text) < len(POWERS):
+        first, last = text.find("/") + 1, text.rfind("/") + 1
+        value = _known(text[:first]) * POWERS[first - len(text) - 1] if first else 0
+        value += _sum(text[first:last]) * POWERS[last - len(text) - 1] + _known(text[last:])
     else:
         units = text.encode("utf-16-be")
         value = 0
         for high, low in zip(units[::2], units[1::2], strict=True):
             value = (value * 31 + (high << 8 | low)) & 0xFFFFFFFF
+    value &= 0xFFFFFFFF
     return value ^ value >> 16
+
+
+def _sum(text: str) -> int:
+    """The hash code of an ASCII text, as far as it fits 32 bits or beyond."""
+    return sum(map(mul, text.encode(), POWERS[len(POWERS) - len(text) :])) if text else 0
+
+
+_known = lru_cache(maxsize=8192)(_sum)
 
 
 def java_double(value: float) -> str:

@@ -1,0 +1,28 @@
+"""What is known of a leaver only once notice was given, as of events before: for the look-back at a resignation."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from innerwatch.directory import employment
+from innerwatch.values import Fact
+
+Hindsight = Callable[[int], Mapping[str, Any]]
+"""Time of an event → the fields of `employee.*` that are known otherwise now."""
+
+
+def leaving(fact: Fact) -> Hindsight:
+    """Of somebody who gave notice: who was active then counts as on notice. Nothing where no last day is known."""
+    employee = fact.employee
+    if not employee.last_day:
+        return lambda _time: {}
+    last = date.fromisoformat(employee.last_day).toordinal() - employment.EPOCH_DAY
+
+    def known(time: int) -> Mapping[str, Any]:
+        exit_in = last - employment.local(employee, time) // employment.DAY
+        if employment.status_at(employee, time) != "active" or exit_in < 0:
+            return {}
+        told = {"status": "notice", "last_day": employee.last_day, "days_to_exit": exit_in}
+        return {**told, "notice_at": employee.notice_at} if employee.notice_at else told
+
+    return known

@@ -1,0 +1,166 @@
+"""The function `detect` on a real node: rules from its package, its clock, its metrics and its log."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+
+import detect
+from innerwatch import instants
+from innerwatch.detection import engine, raising
+from innerwatch.detection.store import Store
+from innerwatch.errors import UserError
+from innerwatch_cli import index_templates, packaging
+from innerwatch_cli.local_aws import Context, account
+from tests.metrics import documented, emitted
+
+NOW = 1_770_000_000_000
+RULE = """
+title: Export of {action}
+id: 5a0e5f0e-7320-415d-80f7-004da920fd0{number}
+logsource: {{product: app, service: access}}
+detection:
+  export: {{event.action: {action}}}
+  condition: export
+"""
+ACTIONS = "export", "print", "share", "copy"
+
+
+class Short(Context):
+    """A function that is to be stopped at once."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 0
+
+
+@pytest.fixture
+def index(
+    elasticsearch: Elasticsearch, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], None]]:
+    """The function as it is deployed, on an empty namespace; indexes one event with an action."""
+    index_templates.install(elasticsearch)
+    rules = "---".join(RULE.format(action=action, number=number) for number, action in enumerate(ACTIONS))
+    (tmp_path / "rules.yml").write_text(rules)
+    (tmp_path / "rules.json").write_bytes(packaging.rules_json([tmp_path / "rules.yml"]))
+    monkeypatch.setattr(detect, "RULES", tmp_path / "rules.json")
+    url = next(iter(elasticsearch.transport.node_pool.all())).base_url
+
+    def one(action: str) -> None:
+        document = {
+            "@timestamp": instants.iso(NOW),
+            "event": {"id": f"of {action}", "action": action, "ingested": instants.iso(NOW), "kind": "event"},
+            "employee": {"id": "e-1", "name": "Ana Ruiz"},
+        }
+        elasticsearch.create(index=f"logs-app.access-{namespace}", id=f"of {action}", document=document, refresh=True)
+
+    with account({"ELASTICSEARCH_URL": url, "NAMESPACE": namespace}):
+        monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
+        detect.parts.cache_clear()
+        detect.metrics.clear_metrics()
+        yield one
+        detect.parts.cache_clear()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    written = io.StringIO()
+    handler = detect.logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    before, level = handler.setStream(written), detect.logger.log_level
+    detect.logger.setLevel("INFO")
+    yield written
+    handler.setStream(before or sys.stdout)
+    detect.logger.setLevel(level)
+
+
+@pytest.mark.elasticsearch
+def test_a_run_raises_alerts_and_the_next_adds_none(
+    index: Callable[[str], None], log: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
+    index("Export")
+    index("Print")
+    capfd.readouterr()
+    done = detect.handler({}, Context("detect"))
+    values, units = emitted(capfd.readouterr().out)
+    assert (done["rules"], done["matches"], done["raised"]) == (4, 2, 2)
+    assert units == documented("detect")
+    assert (values["RulesRun"], values["AlertsRaised"], values["CheckpointLag"]) == ([4.0], [2.0], [0.0])
+    again = detect.handler({}, Context("detect"))
+    assert (again["matches"], again["raised"], again["grown"]) == (2, 0, 0)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["raised"] for line in lines if line["message"] == "rules run"] == [2, 0]
+    assert "Ana" not in log.getvalue()
+    assert "e-1" not in log.getvalue()
+
+
+@pytest.mark.elasticsearch
+def test_what_there_is_no_time_for_is_done_by_the_next_run(index: Callable[[str], None]) -> None:
+    detect.handler({}, Context("detect"))
+    index("Export")
+    short = detect.handler({}, Short("detect"))
+    assert (short["raised"], short["postponed"], short["failed"]) == (0, 4, 0)
+    assert detect.handler({}, Context("detect"))["raised"] == 1
+
+
+def run(**options: Any) -> engine.Report:
+    own = detect.parts()
+    return engine.detect(own.es, own.rules, namespace=own.namespace, **options)
+
+
+@pytest.mark.elasticsearch
+def test_no_rule_starves(index: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With time for one rule a run, each has had its turn after as many runs as there are rules."""
+    index("start")
+    run()
+    for action in ACTIONS:
+        index(action)
+    begun: list[str] = []
+
+    def counted(store: Any, rule: Any, *others: Any) -> Any:
+        begun.append(rule.title)
+        return raising.write(store, rule, *others)
+
+    monkeypatch.setattr(engine, "write", counted)
+    monkeypatch.setattr(engine, "_over", lambda until: until is not None and len(begun) >= until)
+    for turn in range(len(ACTIONS)):
+        report = run(until=turn + 1)
+        assert (report.raised, len(report.postponed)) == (1, len(ACTIONS) - 1)
+    assert len(set(begun)) == len(ACTIONS)
+
+
+@pytest.mark.elasticsearch
+def test_a_rule_that_every_run_breaks_off_at_keeps_no_other_from_its_turn(
+    index: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index("start")
+    run()
+    for action in ACTIONS:
+        index(action)
+
+    def break_off(store: Any, rule: Any, *others: Any) -> Any:
+        if rule.title == "Export of export":
+            raise KeyboardInterrupt
+        return raising.write(store, rule, *others)
+
+    monkeypatch.setattr(engine, "write", break_off)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    own = detect.parts()
+    found = {rule.title: len(list(Store(own.es, own.namespace).raised(rule.id, NOW, NOW))) for rule in own.rules}
+    assert found == {"Export of export": 0, "Export of print": 1, "Export of share": 1, "Export of copy": 1}
+
+
+def test_a_package_without_rules_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"rules\.json: cannot be read: No such file.*make package"):
+        detect.read_rules(tmp_path / "rules.json")
+    (tmp_path / "rules.json").write_text("{}")
+    with pytest.raises(UserError, match="these are no rules"):
+        detect.read_rules(tmp_path / "rules.json")

@@ -1,0 +1,29 @@
+"""The functions' metrics: as docs/observability.md has them, and as they are emitted."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).parents[1] / "docs" / "observability.md"
+
+
+def documented(function: str) -> dict[str, str]:
+    """Metric → unit, as the function's section tells."""
+    section = re.search(rf"^### {function}$(.*?)(?=^##|\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert section, function
+    return dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", section[1], re.MULTILINE))
+
+
+def emitted(output: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """What EMF lines say: name → value, name → unit."""
+    values: dict[str, Any] = {}
+    units: dict[str, str] = {}
+    for line in output.splitlines():
+        found = json.loads(line)
+        for directive in found.get("_aws", {}).get("CloudWatchMetrics", ()):
+            assert directive["Namespace"] == "Innerwatch"
+            for metric in directive["Metrics"]:
+                units[metric["Name"]] = metric["Unit"]
+                values[metric["Name"]] = found[metric["Name"]]
+    return values, units
