@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -18,7 +19,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from innerwatch import elastic
 from innerwatch.detection.engine import Report, detect
+from innerwatch.detection.leavers import STILL_NEWS, look_backs
+from innerwatch.detection.leavers import Report as LookBacks
 from innerwatch.detection.rules import CompiledRule, load
+from innerwatch.directory import DynamoStore
 from innerwatch.errors import UserError
 from innerwatch.settings import METRICS_NAMESPACE, Settings
 
@@ -33,6 +37,8 @@ class Parts:
     """What a warm function keeps between invocations."""
 
     def __init__(self, settings: Settings, rules: Path) -> None:
+        table = settings.directory_table
+        self.directory = DynamoStore(boto3.resource("dynamodb").Table(table)) if table else None
         self.namespace = settings.namespace
         secret = settings.elasticsearch_secret
         api_key = str(parameters.get_secret(secret)) if secret else None
@@ -67,6 +73,16 @@ def measure(report: Report) -> None:
     metrics.add_metric(name="CheckpointLag", unit=MetricUnit.Seconds, value=report.lag / 1000)
 
 
+def look_back(own: Parts, until: float) -> LookBacks:
+    """At whoever HR has said is leaving: at what they did before, now that it is known."""
+    since = int(time.time() * 1000) - STILL_NEWS
+    notices = own.directory.leaving(since) if own.directory else ()
+    found = look_backs(own.es, own.rules, notices, namespace=own.namespace, until=until)
+    metrics.add_metric(name="LookBacks", unit=MetricUnit.Count, value=found.people)
+    metrics.add_metric(name="LookBacksWaiting", unit=MetricUnit.Count, value=found.waiting)
+    return found
+
+
 @metrics.log_metrics
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 Lambda's signature
@@ -75,6 +91,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     until = time.monotonic() + max(left - RESERVE, left / 2)
     report = detect(own.es, own.rules, namespace=own.namespace, until=until)
     measure(report)
+    leavers = look_back(own, until)
     for title in report.failed:
         logger.error("rule not run", extra={"rule": title, "reason": report.skipped[title]})
     done: dict[str, Any] = {
@@ -86,6 +103,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         "grown": report.grown,
         "conflicts": report.conflicts,
         "checkpoint_lag": report.lag / 1000,
+        "looked_back_at": leavers.people,
+        "look_backs_waiting": leavers.waiting,
     }
     logger.info("rules run", extra=done)
     return done

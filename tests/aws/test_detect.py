@@ -4,10 +4,12 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import boto3
 import pytest
 from elasticsearch import Elasticsearch
 
@@ -15,7 +17,9 @@ import detect
 from innerwatch import instants
 from innerwatch.detection import engine, raising
 from innerwatch.detection.store import Store
+from innerwatch.directory import DynamoStore, apply_feed, create_table
 from innerwatch.errors import UserError
+from innerwatch.hr import read_feed
 from innerwatch_cli import index_templates, packaging
 from innerwatch_cli.local_aws import Context, account
 from tests.metrics import documented, emitted
@@ -32,6 +36,10 @@ detection:
 ACTIONS = "export", "print", "share", "copy"
 
 
+class Index(Protocol):
+    def __call__(self, action: str, at: int = NOW) -> None: ...
+
+
 class Short(Context):
     """A function that is to be stopped at once."""
 
@@ -43,7 +51,7 @@ class Short(Context):
 @pytest.fixture
 def index(
     elasticsearch: Elasticsearch, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str], None]]:
+) -> Iterator[Index]:
     """The function as it is deployed, on an empty namespace; indexes one event with an action."""
     index_templates.install(elasticsearch)
     rules = "---".join(RULE.format(action=action, number=number) for number, action in enumerate(ACTIONS))
@@ -52,15 +60,16 @@ def index(
     monkeypatch.setattr(detect, "RULES", tmp_path / "rules.json")
     url = next(iter(elasticsearch.transport.node_pool.all())).base_url
 
-    def one(action: str) -> None:
+    def one(action: str, at: int = NOW) -> None:
         document = {
-            "@timestamp": instants.iso(NOW),
-            "event": {"id": f"of {action}", "action": action, "ingested": instants.iso(NOW), "kind": "event"},
+            "@timestamp": instants.iso(at),
+            "event": {"id": f"of {action}", "action": action, "ingested": instants.iso(at), "kind": "event"},
             "employee": {"id": "e-1", "name": "Ana Ruiz"},
         }
         elasticsearch.create(index=f"logs-app.access-{namespace}", id=f"of {action}", document=document, refresh=True)
 
-    with account({"ELASTICSEARCH_URL": url, "NAMESPACE": namespace}):
+    with account({"ELASTICSEARCH_URL": url, "NAMESPACE": namespace, "DIRECTORY_TABLE": "directory"}):
+        create_table("directory")
         monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
         detect.parts.cache_clear()
         detect.metrics.clear_metrics()
@@ -82,7 +91,7 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.mark.elasticsearch
 def test_a_run_raises_alerts_and_the_next_adds_none(
-    index: Callable[[str], None], log: io.StringIO, capfd: pytest.CaptureFixture[str]
+    index: Index, log: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
     index("Export")
     index("Print")
@@ -101,7 +110,7 @@ def test_a_run_raises_alerts_and_the_next_adds_none(
 
 
 @pytest.mark.elasticsearch
-def test_what_there_is_no_time_for_is_done_by_the_next_run(index: Callable[[str], None]) -> None:
+def test_what_there_is_no_time_for_is_done_by_the_next_run(index: Index) -> None:
     detect.handler({}, Context("detect"))
     index("Export")
     short = detect.handler({}, Short("detect"))
@@ -115,7 +124,7 @@ def run(**options: Any) -> engine.Report:
 
 
 @pytest.mark.elasticsearch
-def test_no_rule_starves(index: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_rule_starves(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     """With time for one rule a run, each has had its turn after as many runs as there are rules."""
     index("start")
     run()
@@ -137,7 +146,7 @@ def test_no_rule_starves(index: Callable[[str], None], monkeypatch: pytest.Monke
 
 @pytest.mark.elasticsearch
 def test_a_rule_that_every_run_breaks_off_at_keeps_no_other_from_its_turn(
-    index: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index("start")
     run()
@@ -164,3 +173,37 @@ def test_a_package_without_rules_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rules.json").write_text("{}")
     with pytest.raises(UserError, match="these are no rules"):
         detect.read_rules(tmp_path / "rules.json")
+
+
+LEAVER = """
+title: Print by a leaver
+id: 5a0e5f0e-7320-415d-80f7-004da920fd09
+logsource: {product: app, service: access}
+detection:
+  print: {event.action: Print, employee.status: notice}
+  condition: print
+"""
+PEOPLE = "employee_id,name,email,status,hired_at,last_day\n"
+
+
+@pytest.mark.elasticsearch
+def test_who_gives_notice_is_looked_back_at_once(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leaver.yml").write_text(LEAVER)
+    (tmp_path / "leaver.json").write_bytes(packaging.rules_json([tmp_path / "leaver.yml"]))
+    monkeypatch.setattr(detect, "RULES", tmp_path / "leaver.json")
+    now = int(time.time() * 1000)
+    store = DynamoStore(boto3.resource("dynamodb").Table("directory"))
+    for last_day, recorded_at in (("", now - 60 * engine.DAY), (instants.iso(now + 20 * engine.DAY)[:10], now)):
+        row = f"e-1,Ana Ruiz,ana@example.com,active,2024-01-08,{last_day}\n"
+        apply_feed(store, read_feed(f"{PEOPLE}{row}".encode(), "people.csv", recorded_at))
+        if not last_day:
+            index("Print", now - 5 * engine.DAY)
+            assert detect.handler({}, Context("detect"))["looked_back_at"] == 0
+    assert [fact.employee.name for _, fact in store.leaving(0)] == [""]  # a name is not needed for it
+    assert detect.handler({}, Short("detect"))["look_backs_waiting"] == 1
+    found = [detect.handler({}, Context("detect")) for _ in range(2)]
+    assert [one["looked_back_at"] for one in found] == [1, 0]
+    es = detect.parts().es
+    es.indices.refresh(index="logs-innerwatch.alert-*")
+    [alert] = es.search(index=f"logs-innerwatch.alert-{detect.parts().namespace}")["hits"]["hits"]
+    assert alert["_source"]["rule"]["name"] == "Print by a leaver"

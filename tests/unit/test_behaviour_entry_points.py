@@ -47,3 +47,5 @@ def test_hindsight_knows_the_notice_before_it_was_given() -> None:
     assert known(instants.from_rfc3339("2026-04-20T12:00:00Z")) == {}
     assert known(instants.from_rfc3339("2019-01-01T12:00:00Z")) == {}
     assert leaving(Fact(Employee("E1"), 0, 0))(0) == {}
+    only_last = leaving(Fact(Employee("E1", hired_at="2020-01-01", last_day="2026-04-15"), 0, 0))
+    assert only_last(instants.from_rfc3339("2026-04-10T12:00:00Z"))["days_to_exit"] == 5  # it was stamped as active

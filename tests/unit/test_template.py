@@ -158,10 +158,12 @@ def test_the_log_writer_cannot_change_the_directory_nor_read_feeds() -> None:
         assert json.dumps(key["Condition"]).count("dynamodb.") == 1
 
 
-def test_nobody_deletes_from_a_table_and_detection_reads_none() -> None:
+def test_nobody_deletes_from_a_table_and_detection_reads_only_who_leaves() -> None:
     for role in of_type("IAM::Role"):
         assert not re.search("dynamodb:(Delete|\\*)", json.dumps(statements(role)))
-    assert "dynamodb" not in json.dumps(statements("DetectRole"))
+    (found,) = (found for found in statements("DetectRole") if "dynamodb:" in json.dumps(found["Action"]))
+    assert found["Action"] == "dynamodb:Query"
+    assert found["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["leaving"]}}
 
 
 def test_no_secret_is_in_an_environment_variable() -> None:

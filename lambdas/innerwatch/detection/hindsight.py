@@ -17,10 +17,13 @@ def leaving(fact: Fact) -> Hindsight:
     if not employee.last_day:
         return lambda _time: {}
     last = date.fromisoformat(employee.last_day).toordinal() - employment.EPOCH_DAY
+    unknown = ("active",) if employee.notice_at else ("active", "notice")
 
     def known(time: int) -> Mapping[str, Any]:
         exit_in = last - employment.local(employee, time) // employment.DAY
-        if employment.status_at(employee, time) != "active" or exit_in < 0:
+        status = employment.status_at(employee, time)
+        # A last day alone makes a notice of the weeks before it, which was not known when the events were stamped.
+        if status not in unknown or exit_in < 0:
             return {}
         told = {"status": "notice", "last_day": employee.last_day, "days_to_exit": exit_in}
         return {**told, "notice_at": employee.notice_at} if employee.notice_at else told

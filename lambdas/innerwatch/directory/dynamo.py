@@ -5,6 +5,7 @@
 | `employee#ID`       | `VALID_FROM#RECORDED_AT`          | a fact; one query gives a person's whole history        |
 | `identifier#KEY`    | `employee#ID`                     | that some fact of this person names the identifier      |
 | `identifier#KEY`    | `owners#RECORDED_AT#IDENTIFIER`   | what the owner maps say of it, as known from then on    |
+| `leaving`           | `RECORDED_AT#ID`                  | a fact that says, for the first time, that somebody leaves |
 | `feeds`             | `RECORDED_AT#SHA256`              | that a feed was applied, written last                   |
 | `feeds`             | `version`                         | how many feeds were applied: the one counter            |
 
@@ -13,7 +14,7 @@ is applied again as if for the first time, and adds what is not there already. C
 them, so that no fact lacks its claims.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 
 from innerwatch.append_only import AppendOnlyTable, Item, create_table, feed_name
@@ -23,6 +24,8 @@ from innerwatch.values import Change, Employee, Fact, Feed, Holder, Holding, Own
 
 __all__ = ["DynamoStore", "create_table"]
 
+LEAVING = "leaving"
+OF_LEAVERS = ("id", "status", "hired_at", "notice_at", "last_day", "time_zone")
 MOST_ASKED_ONE_BY_ONE = 200  # people; a feed that names more is compared with a scan of the whole table
 
 
@@ -53,13 +56,25 @@ class DynamoStore(AppendOnlyTable):
             items += self._query(f"employee#{employee_id}")
         return _memory(items, feed_name(feed))
 
-    def append(self, facts: Iterable[Fact], ownerships: Iterable[Ownership], feed: Feed) -> None:
+    def leaving(self, since: int) -> Iterator[tuple[str, Fact]]:
+        """Of whom a feed recorded at `since` (milliseconds) or later said that they leave: a key, and what it said."""
+        pages = self._pages(
+            "query",
+            KeyConditionExpression="pk = :pk AND sk >= :since",
+            ExpressionAttributeValues={":pk": LEAVING, ":since": f"{since:014d}"},
+        )
+        for item in pages:
+            yield item["sk"], _said(item["employee"], item["valid_from"], int(item["sk"].partition("#")[0]))
+
+    def append(
+        self, facts: Iterable[Fact], ownerships: Iterable[Ownership], feed: Feed, leaving: Iterable[Fact] = ()
+    ) -> None:
         ordered = sorted(facts, key=lambda fact: (fact.employee.id, fact.valid_from))
         with self._table.batch_writer(overwrite_by_pkeys=["pk", "sk"]) as batch:
             for fact in ordered:
                 for identifier in (own(fact.employee.id), *fact.employee.identifiers):
                     batch.put_item({"pk": f"identifier#{index_key(identifier)}", "sk": f"employee#{fact.employee.id}"})
-        items = [*map(_fact_item, ordered), *map(_ownership_item, ownerships)]
+        items = [*map(_fact_item, ordered), *map(_ownership_item, ownerships), *map(_leaving_item, leaving)]
         self._put_all({**item, "feed": feed_name(feed)} for item in items)
         self._close(feed, {"name": feed.name, "format": feed.format, "rows": len(feed.rows), "bad": len(feed.bad)})
 
@@ -101,9 +116,20 @@ def _fact_item(fact: Fact) -> Item:
     }
 
 
+def _leaving_item(fact: Fact) -> Item:
+    """Without name, address and accounts: whoever looks back at somebody needs none."""
+    said = {name: value for name in OF_LEAVERS if (value := getattr(fact.employee, name))}
+    sk = f"{fact.recorded_at:014d}#{fact.employee.id}"
+    return {"pk": LEAVING, "sk": sk, "valid_from": fact.valid_from, "employee": said}
+
+
 def _fact(item: Item) -> Fact:
     valid_from, recorded_at = item["sk"].split("#")
-    said = dict(item["employee"])
+    return _said(item["employee"], valid_from, recorded_at)
+
+
+def _said(employee: Item, valid_from: str | int, recorded_at: str | int) -> Fact:
+    said = dict(employee)
     identifiers = tuple(said.pop("identifiers", ()))
     return Fact(Employee(**said, identifiers=identifiers), int(valid_from), int(recorded_at))
 

@@ -26,8 +26,13 @@ class Store(Reader, Protocol):
         """Whether the feed was applied as a whole before."""
         ...
 
-    def append(self, facts: Iterable[Fact], ownerships: Iterable[Ownership], feed: Feed) -> None:
-        """Adds what a feed brought, and at last that it was applied. Doing it twice adds nothing."""
+    def append(
+        self, facts: Iterable[Fact], ownerships: Iterable[Ownership], feed: Feed, leaving: Iterable[Fact] = ()
+    ) -> None:
+        """Adds what a feed brought, and at last that it was applied. Doing it twice adds nothing.
+
+        `leaving` are those of the facts that say of somebody, for the first time, that they leave.
+        """
         ...
 
 
@@ -61,7 +66,13 @@ class MemoryStore:
     def applied(self, feed: Feed) -> bool:
         return (feed.recorded_at, feed.digest) in self._applied
 
-    def append(self, facts: Iterable[Fact], ownerships: Iterable[Ownership], feed: Feed) -> None:
+    def append(
+        self,
+        facts: Iterable[Fact],
+        ownerships: Iterable[Ownership],
+        feed: Feed,
+        leaving: Iterable[Fact] = (),  # noqa: ARG002 asked for by a function alone, whose store is in DynamoDB
+    ) -> None:
         for fact in facts:
             self.add(fact)
         for ownership in ownerships:

@@ -42,6 +42,7 @@ class Additions:
     facts: list[Fact]
     ownerships: list[Ownership]
     report: Report
+    leaving: list[Fact]  # those that say of somebody who was known, for the first time, that they leave
 
 
 def apply_feed(store: Store, feed: Feed) -> Report:
@@ -49,7 +50,7 @@ def apply_feed(store: Store, feed: Feed) -> Report:
     if store.applied(feed):
         return Report(repeated=True)
     additions = apply(store.known(feed), feed)
-    store.append(additions.facts, additions.ownerships, feed)
+    store.append(additions.facts, additions.ownerships, feed, additions.leaving)
     return additions.report
 
 
@@ -200,7 +201,18 @@ class _Work:
         found = [self._free(fact) for fact in self.new.values()]
         facts = [fact for fact in found if fact not in self.known.facts(fact.employee.id)]
         ownerships = [item for item in self.ownerships if item not in self.known.claims(item.identifier).ownerships]
-        return Additions(facts, ownerships, self.report)
+        return Additions(facts, ownerships, self.report, self._leaving(found))
+
+    def _leaving(self, added: Iterable[Fact]) -> list[Fact]:
+        """The last fact of each person who was known, but not as leaving."""
+        last = {fact.employee.id: fact for fact in sorted(added, key=history.VALID_FROM)}
+        found = []
+        for employee_id, fact in last.items():
+            before = [item for item in self.known.facts(employee_id) if item not in self.known.unfinished]
+            known = {tuple(getattr(item.employee, name) for name in LEAVING) for item in before}
+            if before and fact.employee.last_day and known == {("", "")}:
+                found.append(fact)
+        return found
 
     def _record(self, *facts: Fact) -> None:
         for fact in facts:
