@@ -98,7 +98,8 @@ def package(ready: Path | None, architecture: str) -> bytes:
             ) from error
     platform = {"arm64": packaging.LAMBDA.platform, "x86_64": "x86_64-manylinux_2_28"}[architecture]
     target = packaging.LOCAL if emulated() else packaging.LAMBDA._replace(platform=platform)
-    return packaging.build(Path("dist/lambda.zip"), target, packaging.rules_given()).read_bytes()
+    rules, mappings = packaging.rules_given(), packaging.mappings_given()
+    return packaging.build(Path("dist/lambda.zip"), target, rules, mappings=mappings).read_bytes()
 
 
 def template(region: str, values: Mapping[str, str]) -> bytes:

@@ -47,16 +47,21 @@ def lifecycle_component(dataset: str) -> str:
     return f"logs-{dataset}-lifecycle"
 
 
+def template_name(dataset: str) -> str:
+    """Not `logs-DATASET`: so Fleet calls those of its integrations, Elastic's own for AWS among them."""
+    return f"innerwatch-logs-{dataset}"
+
+
 def templates() -> dict[str, dict[str, Any]]:
     """Template name → body of `PUT _index_template/NAME`."""
     return {
-        f"logs-{dataset}": {
+        template_name(dataset): {
             "index_patterns": [f"logs-{dataset}-*"],
             "data_stream": {},
             "composed_of": [lifecycle_component(dataset)],
             # Nothing is missing without it: documents are then kept for good, as on a cluster that has no ILM.
             "ignore_missing_component_templates": [lifecycle_component(dataset)],
-            "priority": 500,  # above Elastic's own `logs` template, which has 100
+            "priority": 600,  # above Elastic's own `logs` template, which has 100, and integrations', which have 200
             "template": {
                 "settings": {"index": {"analysis": ANALYSIS, "number_of_shards": 1}},
                 "mappings": {

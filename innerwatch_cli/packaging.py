@@ -21,12 +21,14 @@ import msgspec
 
 from innerwatch.detection import rules as compiled
 from innerwatch.errors import UserError
+from innerwatch.sources import mapped
 from innerwatch_cli import options
 from innerwatch_cli.paths import RULES
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements-lambda.lock"
 RULES_FILE = "rules.json"
+MAPPINGS_FOLDER = "mappings"  # as lambdas/innerwatch/wiring.py looks for it
 LARGEST = 10 * 2**20  # bytes zipped
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
 NOT_NEEDED = (
@@ -62,13 +64,16 @@ def build(
     target: Target = LAMBDA,
     rules: Sequence[Path] = (RULES,),
     pipelines: Sequence[Path] | None = None,
+    mappings: Path | None = None,
 ) -> Path:
-    """Makes the zip, whose handlers, packages and `rules.json` stand at its top.
+    """Makes the zip, whose handlers, packages, `rules.json` and `mappings/` stand at its top.
 
-    Raises UserError if what it needs is missing, or a rule is wrong.
+    `mappings` is a folder of mapping files (docs/access-log.md). Raises UserError if what it needs is missing, or a
+    rule or mapping is wrong.
     """
     python = interpreter(target.python)
     detection = rules_json(rules, pipelines)
+    logs = mapping_files(mappings) if mappings else {}
     with tempfile.TemporaryDirectory(prefix="innerwatch-package-") as name:
         folder = Path(name)
         _install(folder, target)
@@ -81,6 +86,9 @@ def build(
         )
         _compile(folder, python)
         (folder / RULES_FILE).write_bytes(detection)
+        (folder / MAPPINGS_FOLDER).mkdir()  # of which an empty one leaves nothing in the zip
+        for file, content in logs.items():
+            (folder / MAPPINGS_FOLDER / file).write_bytes(content)
         zip_path.parent.mkdir(parents=True, exist_ok=True)
         paths = (path for path in folder.rglob("*") if path.is_file())
         pack({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}, zip_path)
@@ -92,6 +100,21 @@ def build(
 def rules_given() -> Sequence[Path]:
     """Those that RULES names, with `:` between; else ours."""
     return [Path(name) for name in os.environ.get("RULES", "").split(os.pathsep) if name] or [RULES]
+
+
+def mappings_given() -> Path | None:
+    """The folder that MAPPINGS names."""
+    return Path(os.environ["MAPPINGS"]) if os.environ.get("MAPPINGS") else None
+
+
+def mapping_files(folder: Path) -> dict[str, bytes]:
+    """The folder's mapping files by name, each checked."""
+    paths = sorted(folder.glob("*.yml"))
+    if not paths:
+        raise UserError("holds no mapping file", "expected files *.yml, as docs/access-log.md has them", path=folder)
+    for path in paths:
+        mapped.Mapping.load(path)
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def rules_json(paths: Sequence[Path], pipelines: Sequence[Path] | None = None) -> bytes:
@@ -159,9 +182,12 @@ def pack(files: Mapping[str, bytes], zip_path: Path) -> None:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("dist/lambda.zip"))
 @options.pipelines
 def main(out: Path, pipelines: tuple[Path, ...] | None) -> None:
-    """Makes the package for Lambda, with the rules in RULES (files and folders, `:` between) or ours."""
+    """Makes the package for Lambda, with the rules in RULES (files and folders, `:` between) or ours.
+
+    MAPPINGS names a folder of mapping files for logs of no known source.
+    """
     try:
-        build(out, LAMBDA, rules_given(), pipelines)
+        build(out, LAMBDA, rules_given(), pipelines, mappings_given())
     except UserError as error:
         click.echo(str(error), err=True)
         sys.exit(2)

@@ -112,7 +112,7 @@ def scratch(es: Elasticsearch, datasets: Sequence[str]) -> Iterator[dict[str, st
     templates = index_templates.templates()
     try:
         for dataset, name in indices.items():
-            template = templates[f"logs-{dataset}"]["template"]
+            template = templates[index_templates.template_name(dataset)]["template"]
             settings = {"index": {**template["settings"]["index"], "number_of_replicas": 0, "refresh_interval": -1}}
             es.indices.create(index=name, mappings=template["mappings"], settings=settings)
         yield indices

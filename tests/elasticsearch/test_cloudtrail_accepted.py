@@ -58,7 +58,7 @@ EDGES: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def index(elasticsearch: Elasticsearch) -> Iterator[str]:
     name = "test-cloudtrail-accepted"
-    template = index_templates.templates()["logs-aws.cloudtrail"]["template"]
+    template = index_templates.templates()["innerwatch-logs-aws.cloudtrail"]["template"]
     elasticsearch.options(ignore_status=404).indices.delete(index=name)
     elasticsearch.indices.create(index=name, mappings=template["mappings"], settings=template["settings"])
     yield name

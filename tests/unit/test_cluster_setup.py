@@ -107,13 +107,13 @@ def test_a_second_run_changes_nothing_and_a_dry_run_never_does(monkeypatch: pyte
 def test_what_differs_is_brought_in_line_but_for_how_long_data_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     with standing_in(monkeypatch) as kept:
         run()
-        role, template = "/_security/role/innerwatch-writer", "/_index_template/logs-app.access"
+        role, template = "/_security/role/innerwatch-writer", "/_index_template/innerwatch-logs-app.access"
         policy = "/_ilm/policy/logs-app.access"
         kept[role]["indices"][0]["privileges"].append("read")
         del kept[template]["template"]["mappings"]["properties"]["access"]
         kept[policy]["policy"]["phases"]["delete"]["min_age"] = "30d"
         found = states(run())
-        assert found["role innerwatch-writer"] == found["index template logs-app.access"] == "changed"
+        assert found["role innerwatch-writer"] == found["index template innerwatch-logs-app.access"] == "changed"
         assert found["lifecycle policy logs-app.access"] == "kept"
         assert kept[role]["indices"][0]["privileges"] == ["create_doc", "auto_configure"]
         assert kept[policy]["policy"]["phases"]["delete"]["min_age"] == "30d"

@@ -62,5 +62,5 @@ def test_the_reason_why_it_was_nobody() -> None:
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_the_limit_is_that_of_the_index(dataset: str) -> None:
-    (strings,) = templates()[f"logs-{dataset}"]["template"]["mappings"]["dynamic_templates"]
+    (strings,) = templates()[f"innerwatch-logs-{dataset}"]["template"]["mappings"]["dynamic_templates"]
     assert strings["strings"]["mapping"]["ignore_above"] == LONGEST_KEYWORD

@@ -156,3 +156,19 @@ def test_rules_of_the_companys_own_replace_ours(tmp_path: Path, monkeypatch: pyt
 def test_a_missing_python_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no python2\.0 on the PATH can be run; expected one, to compile"):
         packaging.build(tmp_path / "lambda.zip", packaging.Target("2.0", ""))
+
+
+def test_mapping_files_come_along_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "name: desk\nrecognise: {kind: audit}\nfields: {time: at, application: {value: desk}, action: a, actor.id: w}\n"
+    )
+    (tmp_path / "desk.yml").write_text(text)
+    monkeypatch.setenv("MAPPINGS", str(tmp_path))
+    folder = packaging.mappings_given()
+    assert folder is not None
+    assert packaging.mapping_files(folder) == {"desk.yml": text.encode()}
+    (tmp_path / "desk.yml").write_text("name: desk\n")
+    with pytest.raises(UserError, match=r"desk.yml:1: recognise is missing"):
+        packaging.mapping_files(folder)
+    with pytest.raises(UserError, match="holds no mapping file"):
+        packaging.mapping_files(tmp_path / "none")

@@ -14,7 +14,7 @@ def test_made_files_are_as_the_table_makes_them(path: Path, content: str) -> Non
 
 
 def test_no_template_is_left_over() -> None:
-    assert {path.name for path in (ROOT / "infra/elasticsearch").glob("logs-*.json")} == {
+    assert {path.name for path in (ROOT / "infra/elasticsearch").glob("*.json")} == {
         path.name for path in files() if path.suffix == ".json"
     }
 
