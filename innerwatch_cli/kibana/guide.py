@@ -74,6 +74,17 @@ WHO = (
 )
 
 
+SCOPE = (
+    "```\ninnerwatch scope --employee ID --from DAY --to DAY\n```\n\n"
+    "ID is `employee.id`. It lists the customers whose data the person saw, with the bounds of their number."
+)
+SCOPE_OF_ALERT = (
+    "`access.customer.id` lists those in the evidence. For all whose data these people saw:\n\n"
+    "```\ninnerwatch scope --alert ID\n```\n\n"
+    "ID is the `event.id` of Innerwatch's alert. It gives the bounds of their number, too."
+)
+
+
 def guide(rule: CompiledRule, stream: str, links: str) -> str:
     """`links` are what `dashboards` makes."""
     fields = tuple(test.field for test in tests(rule.condition))
@@ -84,6 +95,7 @@ def guide(rule: CompiledRule, stream: str, links: str) -> str:
         ("What to check", _list([CERTAINTY, *checks, OF_SOURCE[rule.dataset]])),
         ("False positives", _list(rule.falsepositives) or "None are known to the rule's author."),
         ("Who else", _who_else(rule, stream)),
+        ("Which customers", SCOPE),
         ("Dashboards", links),
         NOTES,
     )
@@ -150,7 +162,6 @@ def promotion_guide(links: str) -> str:
                         "The events behind it: `innerwatch.alert.evidence.id` lists their `event.id`s, "
                         "`innerwatch.alert.evidence.index` the data streams that hold them."
                     ),
-                    "Which customers does it concern? `access.customer.id` lists all of them.",
                     (
                         "Does it go on? An alert grows with its evidence, and Kibana's alert shows it as it was first "
                         "raised; the document with the same `event.id` has the latest."
@@ -160,6 +171,7 @@ def promotion_guide(links: str) -> str:
         ),
         ("False positives", "Those of the rule that `rule.name` names are in its Sigma file, under `falsepositives`."),
         ("Who else", f"```\ninnerwatch backtest RULE --days {DAYS}\n```\n\nRULE is that Sigma file."),
+        ("Which customers", SCOPE_OF_ALERT),
         ("Dashboards", links),
         NOTES,
     )
