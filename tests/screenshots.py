@@ -65,7 +65,7 @@ def targets(findings: Findings) -> dict[str, tuple[str, int]]:
     return {
         "alerts": ("/", 1000),
         "alert": (str(link("/alert", id=alert.id)), 1100),
-        "person": (str(link("/person", id=person.key)), 1900),
+        "person": (str(link("/person", id=person.key)), 1750),
         "customers": (str(link("/customers", customer=alert.customers[0])), 800),
     }
 

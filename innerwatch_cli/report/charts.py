@@ -12,7 +12,7 @@ from innerwatch.behaviour.measures import MEASURES, ROLLING, Measure
 from innerwatch.fields import MEASURES as NOTES
 from innerwatch.values import dig
 from innerwatch_cli.report.findings import as_list
-from innerwatch_cli.report.text import number, safe
+from innerwatch_cli.report.text import number, safe, short
 
 WIDTH, HEIGHT = 340, 118
 LEFT, RIGHT, TOP, BOTTOM = 38, 8, 8, 18
@@ -96,7 +96,7 @@ def _point(measure: Measure, document: Mapping[str, Any], part: Mapping[str, Any
         own=_usual(measure, part.get("own"), "days"),
         peers=_usual(measure, part.get("peers"), "people"),
         score=part.get("score"),
-        basis=str(part.get("basis") or ""),
+        basis=short(part.get("basis") or ""),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from markupsafe import Markup
 
 from innerwatch_cli.report.findings import Alert, level
-from innerwatch_cli.report.text import plural, safe
+from innerwatch_cli.report.text import plural, safe, short
 
 WIDTH, LABELS, RIGHT = 1080, 300, 16
 BARS, ROW = 64, 24
@@ -44,16 +44,15 @@ def svg(person: Life) -> Markup:
     height = BARS + 28 + ROW * min(len(rows), ROWS + 1)
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" class="timeline">',
-        f"<title>{safe(person.name)}: events a day, and when the evidence fell</title>",
+        f"<title>{safe(short(person.name))}: events a day, and when the evidence fell</title>",
         *_weekends(person, step, height),
         *_bars(person, step),
     ]
     for place, (name, marks) in enumerate(list(rows.items())[:ROWS]):
         y = BARS + 28 + place * ROW + ROW / 2
-        short = name if len(name) <= 40 else name[:39] + "…"
-        parts.append(
-            f'<text x="{LABELS - 10}" y="{y + 4}" text-anchor="end"><title>{safe(name)}</title>{safe(short)}</text>'
-        )
+        label = name if len(name) <= 40 else name[:39] + "…"
+        told = f"<title>{safe(short(name))}</title>{safe(label)}"
+        parts.append(f'<text x="{LABELS - 10}" y="{y + 4}" text-anchor="end">{told}</text>')
         parts.append(f'<line x1="{LABELS}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" class="rule"/>')
         # Marks that fall on the same spot are one: a page with a thousand of them would be slow and show no more.
         for x, risk in sorted({(round(LABELS + at * step, 1), risk) for at, risk in marks}):
