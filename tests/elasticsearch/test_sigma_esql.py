@@ -14,8 +14,7 @@ from innerwatch_cli.sigma import compile_rules, to_esql, to_lucene
 
 pytestmark = pytest.mark.elasticsearch
 
-NOW = datetime.now(UTC)
-RUN = f"esql-{NOW:%Y%m%d%H%M%S%f}"  # what earlier runs left is not ours
+RUN = f"esql-{datetime.now(UTC):%Y%m%d%H%M%S%f}"  # what earlier runs left is not ours
 BASE = """
 title: Lookups
 name: lookups
@@ -40,7 +39,7 @@ correlation:
 
 def document(place: int, minutes: int, who: str | None, **fields: Any) -> dict[str, Any]:
     return {
-        "@timestamp": (NOW - timedelta(minutes=minutes)).isoformat(timespec="milliseconds"),
+        "@timestamp": (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(timespec="milliseconds"),
         "event": {"id": f"{RUN}-{place}", "action": "LookUp"},
         **({"employee": {"id": who}} if who else {}),
         **fields,
