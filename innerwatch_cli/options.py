@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from innerwatch import justification
+from innerwatch import instants, justification
 from innerwatch.customers import CustomerObjects
 from innerwatch.directory import Directory, Report, in_memory
 from innerwatch.errors import UserError
@@ -103,6 +103,14 @@ def checked_space(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9_-]+", value):
         raise UserError(f"{value!r} is no id of a space", "expected lower-case letters, digits, - and _")
     return value
+
+
+def instant(text: str, option: str) -> int:
+    """A day or an instant, in milliseconds."""
+    try:
+        return instants.from_day_or_time(text)
+    except ValueError as error:
+        raise UserError(f"{option}: {error}", "expected 2026-03-31 or 2026-03-31T09:00:00Z") from error
 
 
 def directory(feeds: Sequence[Path]) -> Directory | None:

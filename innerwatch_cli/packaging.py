@@ -137,7 +137,7 @@ def interpreter(version: str) -> str:
     if found := shutil.which(f"python{version}"):
         command = [found, "-c", "import sys; print(sys.executable)"]
         environment = {**os.environ, "PYENV_VERSION": version}  # pyenv's placeholders run what this names
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603 our own
         if not answer.returncode:
             return answer.stdout.strip()
     raise UserError(f"no python{version} on the PATH can be run", f"expected one, to compile what runs on {version}")
@@ -162,7 +162,7 @@ def _compile(folder: Path, python: str) -> None:
         *("-s", str(folder), "-p", "/var/task", str(folder)),  # tracebacks name the files as they stand in AWS
     ]
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603 our own
     if done.returncode:
         raise UserError(f"the package cannot be compiled: {done.stdout.strip()[-500:]}")
 

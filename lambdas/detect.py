@@ -14,10 +14,9 @@ import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from innerwatch import elastic
+from innerwatch import clients
 from innerwatch.detection.engine import Report, detect
 from innerwatch.detection.leavers import STILL_NEWS, look_backs
 from innerwatch.detection.leavers import Report as LookBacks
@@ -40,9 +39,7 @@ class Parts:
         table = settings.directory_table
         self.directory = DynamoStore(boto3.resource("dynamodb").Table(table)) if table else None
         self.namespace = settings.namespace
-        secret = settings.elasticsearch_secret
-        api_key = str(parameters.get_secret(secret)) if secret else None
-        self.es = elastic.client(settings.elasticsearch_url, api_key)
+        self.es = clients.elasticsearch(settings)
         self.rules = read_rules(rules)
 
 
@@ -75,9 +72,9 @@ def measure(report: Report) -> None:
 
 def look_back(own: Parts, until: float) -> LookBacks:
     """At whoever HR has said is leaving: at what they did before, now that it is known."""
-    since = int(time.time() * 1000) - STILL_NEWS
-    notices = own.directory.leaving(since) if own.directory else ()
-    found = look_backs(own.es, own.rules, notices, namespace=own.namespace, until=until)
+    now = int(time.time() * 1000)
+    notices = own.directory.leaving(now - STILL_NEWS) if own.directory else ()
+    found = look_backs(own.es, own.rules, notices, namespace=own.namespace, until=until, now=now)
     metrics.add_metric(name="LookBacks", unit=MetricUnit.Count, value=found.people)
     metrics.add_metric(name="LookBacksWaiting", unit=MetricUnit.Count, value=found.waiting)
     return found

@@ -21,11 +21,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from innerwatch import elastic, pipeline, wiring
+from innerwatch import clients, elastic, pipeline, wiring
 from innerwatch.failed import FailedStore, until_the_last
 from innerwatch.intake import UNPACKED_KINESIS, UNPACKED_LOGS, ObjectRef, cloudwatch_logs, kinesis, objects
 from innerwatch.ledger import Ledger, Line
-from innerwatch.settings import METRICS_NAMESPACE, Settings, require
+from innerwatch.settings import METRICS_NAMESPACE, Settings
+from innerwatch.uris import version_id
 from innerwatch.values import Counts, Event, Origin, SetAside
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 CHUNK = 256 * 1024  # bytes read from S3 at a time: an object of any size passes through little memory
 RESERVE = 10.0  # seconds kept to report what failed before the function is stopped
-NO_VERSION = "null"  # what S3 calls the version of an object that was put while the bucket had no versions
 
 logger = Logger(service="enrich_logs")
 metrics = Metrics(namespace=METRICS_NAMESPACE, service="enrich_logs")
@@ -51,16 +51,12 @@ class Parts:
         self.mappings = wiring.mappings()
         self.enriched = wiring.enriched(settings)
         self.failed = FailedStore(self.s3, settings.failed_bucket)
-        self.es = elastic.client(settings.elasticsearch_url, wiring.secret(settings.elasticsearch_secret))
+        self.es = clients.elasticsearch(settings)
 
     @cached_property
     def reader(self) -> "Elasticsearch":
         """A client that may read the log streams. Asked for only when an attempt was left unfinished."""
-        own = self.settings
-        if not own.elasticsearch_secret:  # the cluster asks for no key
-            return self.es
-        name = require("ELASTICSEARCH_CHECK_SECRET", own.elasticsearch_check_secret)
-        return elastic.client(own.elasticsearch_url, wiring.secret(name))
+        return clients.checker(self.settings)
 
 
 @cache
@@ -207,7 +203,7 @@ def opened(ref: ObjectRef) -> "tuple[Line, GetObjectOutputTypeDef] | None":
     version, and the one that was announced is gone.
     """
     own = parts()
-    version = ref.version if ref.version != NO_VERSION else ""
+    version = version_id(ref.version)
     line = None
     if version or ref.etag:
         line = own.ledger.open(ref.bucket, ref.key, version_id=version, etag=ref.etag)
@@ -218,8 +214,7 @@ def opened(ref: ObjectRef) -> "tuple[Line, GetObjectOutputTypeDef] | None":
     if version and line:
         return line, answer
     etag = answer["ETag"].strip('"')
-    version = answer.get("VersionId", NO_VERSION)
-    version = version if version != NO_VERSION else ""
+    version = version_id(answer.get("VersionId"))
     if line and not version and line.version == etag:
         return line, answer
     current = own.ledger.open(ref.bucket, ref.key, version_id=version, etag=etag)

@@ -12,10 +12,9 @@ from typing import Any
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from innerwatch import elastic
+from innerwatch import clients
 from innerwatch.behaviour.collect import day_number
 from innerwatch.behaviour.measuring import measure
 from innerwatch.directory import Directory, DynamoStore
@@ -31,9 +30,7 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.namespace = settings.namespace
-        secret = settings.elasticsearch_secret
-        api_key = str(parameters.get_secret(secret)) if secret else None
-        self.es = elastic.client(settings.elasticsearch_url, api_key)
+        self.es = clients.elasticsearch(settings)
         self.people = Directory(DynamoStore(boto3.resource("dynamodb").Table(settings.directory_table)))
 
 

@@ -13,10 +13,10 @@ import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from innerwatch import elastic, replay, wiring
+from innerwatch import clients, replay, wiring
 from innerwatch.errors import UserError
 from innerwatch.failed import FailedStore
-from innerwatch.settings import Settings, require
+from innerwatch.settings import Settings
 
 RESERVE = 10.0  # seconds kept to answer before the function is stopped
 REASONS_TOLD = 20
@@ -29,12 +29,15 @@ def parts() -> replay.Replay:
     """What a warm function keeps between invocations."""
     own = Settings.from_env(needs=("ELASTICSEARCH_URL", "DIRECTORY_TABLE", "FAILED_BUCKET"))
     s3 = boto3.client("s3")
-    es = check = elastic.client(own.elasticsearch_url, wiring.secret(own.elasticsearch_secret))
-    if own.elasticsearch_secret:
-        name = require("ELASTICSEARCH_CHECK_SECRET", own.elasticsearch_check_secret)
-        check = elastic.client(own.elasticsearch_url, wiring.secret(name))
-    store = FailedStore(s3, own.failed_bucket)
-    return replay.Replay(store, s3, es, check, own.namespace, wiring.enriched(own), wiring.mappings())
+    return replay.Replay(
+        FailedStore(s3, own.failed_bucket),
+        s3,
+        clients.elasticsearch(own),
+        clients.checker(own),
+        own.namespace,
+        wiring.enriched(own),
+        wiring.mappings(),
+    )
 
 
 @logger.inject_lambda_context(clear_state=True)

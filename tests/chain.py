@@ -18,7 +18,7 @@ import replay_failed
 import sync_hr
 from innerwatch.directory.dynamo import create_table
 from innerwatch.failed import Entry, FailedStore
-from innerwatch.ledger import Line
+from innerwatch.ledger import Ledger, Line
 from innerwatch_cli import index_templates
 from innerwatch_cli.local_aws import ACCOUNT, BATCH, REGION, Context, LocalAws, account
 
@@ -41,7 +41,7 @@ class Timed(Context):
 class Chain:
     def __init__(self, local: LocalAws, es: Elasticsearch, namespace: str) -> None:
         self.aws, self.es, self.namespace = local, es, namespace
-        self.ledger = local.ledger(LEDGER)
+        self.ledger = Ledger(local.dynamodb, LEDGER)
         self.failed = FailedStore(local.s3, FAILED)
 
     def put(self, key: str, body: bytes) -> None:
@@ -131,11 +131,11 @@ class Chain:
 
 
 @contextmanager
-def chain(es: Elasticsearch, namespace: str, url: str = "", versions: bool = False) -> Iterator[Chain]:
-    """An empty account whose functions write to `url`, or else straight to the node of `es`."""
+def empty_account(es: Elasticsearch, namespace: str, **settings: str) -> Iterator[LocalAws]:
+    """An account with what the functions need, but no log bucket yet; `settings` replace and add to the usual ones."""
     index_templates.install(es)
-    settings = {
-        "ELASTICSEARCH_URL": url or next(iter(es.transport.node_pool.all())).base_url,
+    usual = {
+        "ELASTICSEARCH_URL": next(iter(es.transport.node_pool.all())).base_url,
         "NAMESPACE": namespace,
         "DIRECTORY_TABLE": TABLE,
         "LEDGER_TABLE": LEDGER,
@@ -146,19 +146,27 @@ def chain(es: Elasticsearch, namespace: str, url: str = "", versions: bool = Fal
         replay_failed.parts.cache_clear,
         sync_hr.parts.cache_clear,
     ]
-    with account(settings) as local:
+    with account(usual | settings) as local:
         for clear in caches:
             clear()
         create_table(TABLE)
-        local.announced_bucket(LOGS)
+        local.ledger(LEDGER)
         local.bucket(FAILED)
-        if versions:
-            local.s3.put_bucket_versioning(Bucket=LOGS, VersioningConfiguration={"Status": "Enabled"})
         try:
-            yield Chain(local, es, namespace)
+            yield local
         finally:
             for clear in caches:
                 clear()
+
+
+@contextmanager
+def chain(es: Elasticsearch, namespace: str, url: str = "", versions: bool = False) -> Iterator[Chain]:
+    """An empty account whose functions write to `url`, or else straight to the node of `es`."""
+    with empty_account(es, namespace, **({"ELASTICSEARCH_URL": url} if url else {})) as local:
+        local.announced_bucket(LOGS)
+        if versions:
+            local.s3.put_bucket_versioning(Bucket=LOGS, VersioningConfiguration={"Status": "Enabled"})
+        yield Chain(local, es, namespace)
 
 
 def access(number: int) -> dict[str, Any]:

@@ -25,11 +25,7 @@ MINUTE = 60_000
 
 
 def instant(_context: click.Context, option: click.Parameter, value: str) -> int:
-    text = f"{value}T00:00:00Z" if len(value) == len("2026-03-31") else value
-    try:
-        return instants.from_rfc3339(text)
-    except ValueError as error:
-        raise UserError(f"{option.opts[0]}: {error}", "expected 2026-03-31 or 2026-03-31T09:00:00Z") from error
+    return options.instant(value, option.opts[0])
 
 
 @click.command()

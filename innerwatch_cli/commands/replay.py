@@ -16,10 +16,9 @@ from innerwatch import replay as records
 from innerwatch.customers import CustomerObjects
 from innerwatch.errors import UserError
 from innerwatch.failed import FailedStore, NoEntryError
-from innerwatch.justification import Cases, DynamoCases
 from innerwatch.sources.mapped import Mapping
 from innerwatch_cli import cluster, options
-from innerwatch_cli.commands.restamp import directory
+from innerwatch_cli.commands.restamp import case_directory, directory
 from innerwatch_cli.console import err, out
 
 SHOWN = 20  # reasons, and objects that cannot be read, before the rest is only counted
@@ -67,7 +66,7 @@ def replay(
         if dry_run:
             tell(records.reasons(store, selection))
             return
-        people, cases = directory(feeds, table), known_cases(case_feeds, cases_table)
+        people, cases = directory(feeds, table), case_directory(case_feeds, cases_table)
         es = cluster.connect()
         enriched = partial(pipeline.enriched, people=people, namespace=namespace, customers=patterns, cases=cases)
         with cluster.errors(es), err.status("Replaying …"):
@@ -86,15 +85,6 @@ def replay(
         err.print("there is more: the limit was reached", style="yellow")
     if report.reasons or report.trouble:
         sys.exit(2)
-
-
-def known_cases(feeds: tuple[Path, ...], table: str) -> Cases | None:
-    """As when the records were first read; None where they are stamped without."""
-    if feeds and table:
-        raise UserError("both --cases and --cases-table are given", "expected one of them, or none")
-    return (
-        Cases(DynamoCases(boto3.resource("dynamodb").Table(table)), options.policy()) if table else options.cases(feeds)
-    )
 
 
 def tell(reasons: Counter[str]) -> None:

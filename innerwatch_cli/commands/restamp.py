@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from innerwatch.directory import Directory, DynamoStore
 from innerwatch.enrich import JUDGED, employee_fields
 from innerwatch.errors import UserError
 from innerwatch.justification import Cases, DynamoCases
+from innerwatch.replay import instant
 from innerwatch_cli import cluster, options
 from innerwatch_cli.console import err, out
 
@@ -89,15 +90,6 @@ def restamp(
     if counts["conflicts"]:
         err.print(f"{counts['conflicts']} documents were changed by others meanwhile; run it again", style="red")
         sys.exit(2)
-
-
-def instant(text: str, option: str) -> int:
-    try:
-        if len(text) == len("2026-03-01"):
-            return instants.of(datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC))
-        return instants.from_rfc3339(text)
-    except ValueError:
-        raise UserError(f"{option} is {text!r}", "expected 2026-03-01 or 2026-03-01T09:15:00Z") from None
 
 
 def directory(feeds: Sequence[Path], table: str) -> Directory:

@@ -31,13 +31,6 @@ from innerwatch_cli.scope.tally import listed
 LATENESS = 60 * MINUTE
 
 
-def instant(text: str, option: str) -> int:
-    try:
-        return instants.from_rfc3339(f"{text}T00:00:00Z" if len(text) == len("2026-03-31") else text)
-    except ValueError as error:
-        raise UserError(f"{option}: {error}", "expected 2026-03-31 or 2026-03-31T09:00:00Z") from error
-
-
 @click.command()
 @click.option("--employee", "people", multiple=True, help="HR id of somebody; may be given several times.")
 @click.option("--alert", default="", help="An alert's id: its people, and its time unless --from and --to are given.")
@@ -109,8 +102,8 @@ def scope(
         question = Question(
             namespace=namespace,
             people=tuple({person.lower(): person for person in people}.values()),
-            start=instant(start, "--from") if start else 0,
-            end=instant(end, "--to") if end else 0,
+            start=options.instant(start, "--from") if start else 0,
+            end=options.instant(end, "--to") if end else 0,
             case=case,
             fields=tuple(sorted({it.strip() for it in fields.split(",")} - {""})),
             accounts=accounts,

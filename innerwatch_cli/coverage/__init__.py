@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from innerwatch import trails
-from innerwatch.ledger import uri
+from innerwatch.uris import uri
 from innerwatch_cli.coverage import digests
 from innerwatch_cli.coverage.evidence import Sources, Wanted
 from innerwatch_cli.coverage.judging import Chain, Evidence, objections

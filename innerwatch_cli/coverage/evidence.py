@@ -17,8 +17,9 @@ from elasticsearch import Elasticsearch
 from innerwatch import elastic, instants, pipeline
 from innerwatch.errors import UserError
 from innerwatch.intake import decompress
-from innerwatch.ledger import Ledger, Line, uri
+from innerwatch.ledger import Ledger, Line
 from innerwatch.splitting import Corrupt
+from innerwatch.uris import uri, version_id
 from innerwatch.values import Event
 from innerwatch_cli.coverage import digests
 from innerwatch_cli.coverage.judging import Evidence, Seen, fewer
@@ -72,7 +73,7 @@ class Bucket:
         try:
             if wanted.signed is None:
                 head = self._s3.head_object(Bucket=self.name, Key=wanted.key)
-                return Seen(head["ETag"].strip('"'), _version(head.get("VersionId")), "")
+                return Seen(head["ETag"].strip('"'), version_id(head.get("VersionId")), "")
             answer = self._s3.get_object(Bucket=self.name, Key=wanted.key)
         except ClientError as error:
             if error.response["Error"]["Code"] in GONE:
@@ -85,8 +86,8 @@ class Bucket:
                 for chunk in decompress(body.iter_chunks(CHUNK)):
                     hashed.update(chunk)
         except Corrupt:
-            return Seen(answer["ETag"].strip('"'), _version(answer.get("VersionId")), "damaged")
-        return Seen(answer["ETag"].strip('"'), _version(answer.get("VersionId")), hashed.hexdigest())
+            return Seen(answer["ETag"].strip('"'), version_id(answer.get("VersionId")), "damaged")
+        return Seen(answer["ETag"].strip('"'), version_id(answer.get("VersionId")), hashed.hexdigest())
 
     def content(self, key: str, version: str = "") -> Iterator[bytes]:
         options: Any = {"VersionId": version} if version else {}
@@ -107,10 +108,6 @@ class Bucket:
         except Corrupt as error:
             raise digests.InvalidError(str(error)) from error
         return bytes(content), answer["Metadata"]
-
-
-def _version(version: str | None) -> str:
-    return "" if version in (None, "null") else str(version)
 
 
 class PublicKeys:

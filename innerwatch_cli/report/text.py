@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from innerwatch.uris import SCHEME, ObjectName
 from innerwatch.values import dig
 from innerwatch_cli.report.findings import as_list
 
@@ -106,8 +107,6 @@ def place(event: Mapping[str, Any]) -> Place | None:
     if not uri:
         return None
     position = dig(event, "log.offset")
-    address, _, version = str(uri).partition("?versionId=")
-    if address.startswith("s3://"):
-        bucket, _, key = address.removeprefix("s3://").partition("/")
-        return Place(bucket, key, version, position)
+    if str(uri).startswith(SCHEME):
+        return Place(*ObjectName.of(str(uri)), position)
     return Place("", str(uri), "", position)

@@ -17,7 +17,7 @@ LONGEST_ROW = 64 * 1024  # bytes: a quotation mark that nobody closed must not s
 def columns(header: bytes) -> list[str]:
     """The names in a first row; none, where it is no text or its quoting is broken."""
     try:
-        return _cells(header, _delimiter(header))
+        return _cells(header, delimiter_of(header.decode(errors="replace")))
     except ValueError:
         return []
 
@@ -33,7 +33,7 @@ def rows(lines: Iterable[tuple[int, bytes] | SetAside], uri: str) -> Iterator[tu
             continue
         position, row = item
         if not names:
-            delimiter = _delimiter(row)
+            delimiter = delimiter_of(row.decode(errors="replace"))
             names = columns(row)
             if not names:
                 yield SetAside(Origin(uri, position), "the first row cannot be read; expected names in UTF-8", row)
@@ -87,8 +87,9 @@ def _one_by_one(lines: list[tuple[int, bytes]], uri: str) -> Iterator[tuple[int,
 UNCLOSED = "a quotation mark is never closed; expected a row of CSV"
 
 
-def _delimiter(header: bytes) -> str:
-    return max(DELIMITERS, key=lambda mark: header.count(mark.encode()))
+def delimiter_of(header: str) -> str:
+    """Whichever the first row has most of; of as many, the first in DELIMITERS."""
+    return max(DELIMITERS, key=header.count)
 
 
 def _cells(row: bytes, delimiter: str) -> list[str]:

@@ -21,6 +21,11 @@ def from_rfc3339(text: str) -> int:
         raise ValueError(f"{text[:80]!r} is no time that exists: {error}") from error
 
 
+def from_day_or_time(text: str) -> int:
+    """The same of a day too, such as 2026-03-31: its first instant in UTC. What people ask with."""
+    return from_rfc3339(f"{text}T00:00:00Z" if len(text) == len("2026-03-31") else text)
+
+
 def of(instant: datetime) -> int:
     """Milliseconds of an instant with its offset, finer digits cut off. Raises ValueError outside years 1 to 9999."""
     milliseconds = (instant - EPOCH) // MILLISECOND

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from innerwatch import trails
+from innerwatch.uris import uri
 from innerwatch.values import Counts
 
 if TYPE_CHECKING:
@@ -78,11 +79,6 @@ class Line:
 
 class OutOfBalance(Exception):
     """The counts of an object do not add up: it stays open."""
-
-
-def uri(bucket: str, key: str, version_id: str = "") -> str:
-    """How documents name the object that they were read from."""
-    return f"s3://{bucket}/{key}" + (f"?versionId={version_id}" if version_id else "")
 
 
 class Ledger:

@@ -20,6 +20,7 @@ from innerwatch import elastic, instants, pipeline
 from innerwatch.errors import UserError
 from innerwatch.failed import Entry, FailedStore, NoEntryError, until_the_last
 from innerwatch.intake import UNPACKED_KINESIS, UNPACKED_LOGS, cloudwatch_logs, kinesis
+from innerwatch.uris import ObjectName
 from innerwatch.values import Event, Origin, SetAside
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def reasons(store: FailedStore, selection: Selection) -> Counter[str]:
 def instant(text: str, name: str) -> int:
     """A day or an instant, in milliseconds; `name` is what an error calls it."""
     try:
-        return instants.from_rfc3339(f"{text}T00:00:00Z" if len(text) == len("2026-03-01") else text)
+        return instants.from_day_or_time(text)
     except ValueError:
         raise UserError(f"{name} is {text!r}", "expected 2026-03-01 or 2026-03-01T09:15:00Z") from None
 
@@ -189,13 +190,13 @@ class _Attempt:
 
     def _from_object(self, uri: str, entries: Sequence[Entry]) -> Iterator[Event | SetAside]:
         """The records for which these entries stand, from their object."""
-        stored = _Object.of(uri)
+        stored = ObjectName.of(uri)
         wanted = {entry.item.origin.position: entry for entry in entries if not entry.item.rest}
         rest = min((entry.item.origin.position for entry in entries if entry.item.rest), default=NO_END)
         seen = set()
         last: Event | SetAside | None = None
         try:
-            changed, chunks = stored.open(self.parts.s3)
+            changed, chunks = _opened(self.parts.s3, stored)
             if not stored.version and any(changed > entry.time for entry in wanted.values()):
                 self.report.trouble.append(f"{uri}: replaced since, and the bucket keeps no versions")
                 for position, entry in [*wanted.items()]:
@@ -222,12 +223,12 @@ class _Attempt:
         It was announced for itself, and most or all of its records are duplicates.
         """
         uri, rest = entry.item.origin.uri, entry.item.origin.position
-        stored = _Object.of(uri)
+        stored = ObjectName.of(uri)
         try:
-            newer = stored.newest(self.parts.s3)
+            newer = _newest(self.parts.s3, stored)
             if newer is None:
                 return
-            _, chunks = newer.open(self.parts.s3)
+            _, chunks = _opened(self.parts.s3, newer)
             items = pipeline.read(chunks, newer.uri, mappings=self.parts.mappings)
             records = (item for item in items if item.origin.position >= rest)
             failed: list[SetAside] = []
@@ -257,35 +258,19 @@ def _records(item: SetAside) -> list[tuple[Origin, bytes]]:
     return [(item.origin, item.raw)]
 
 
-class _Object(NamedTuple):
-    """An S3 object by the uri that an origin has."""
+def _opened(s3: "S3Client", name: ObjectName) -> tuple[int, Iterator[bytes]]:
+    """When an object was last changed, in milliseconds, and its content."""
+    version = {"VersionId": name.version} if name.version else {}
+    found = s3.get_object(Bucket=name.bucket, Key=name.key, **version)  # type: ignore[arg-type]  # ** of a dict
+    return int(found["LastModified"].timestamp() * 1000), _chunks(found["Body"])
 
-    bucket: str
-    key: str
-    version: str
 
-    @classmethod
-    def of(cls, uri: str) -> "_Object":
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        key, _, version = key.partition("?versionId=")
-        return cls(bucket, key, version)
-
-    @property
-    def uri(self) -> str:
-        return f"s3://{self.bucket}/{self.key}" + (f"?versionId={self.version}" if self.version else "")
-
-    def open(self, s3: "S3Client") -> tuple[int, Iterator[bytes]]:
-        """When it was last changed, in milliseconds, and its content."""
-        version = {"VersionId": self.version} if self.version else {}
-        found = s3.get_object(Bucket=self.bucket, Key=self.key, **version)  # type: ignore[arg-type]  # ** of a dict
-        return int(found["LastModified"].timestamp() * 1000), _chunks(found["Body"])
-
-    def newest(self, s3: "S3Client") -> "_Object | None":
-        """The version that took its place, if one did."""
-        if not self.version:
-            return None
-        version = s3.head_object(Bucket=self.bucket, Key=self.key).get("VersionId", "")
-        return self._replace(version=version) if version not in ("", self.version) else None
+def _newest(s3: "S3Client", name: ObjectName) -> ObjectName | None:
+    """The version that took its place, if one did."""
+    if not name.version:
+        return None
+    version = s3.head_object(Bucket=name.bucket, Key=name.key).get("VersionId", "")
+    return name._replace(version=version) if version not in ("", name.version) else None
 
 
 def _chunks(body: Any) -> Iterator[bytes]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
-from aws_lambda_powertools.utilities import parameters
 
 from innerwatch import elastic, pipeline
 from innerwatch.customers import CustomerObjects
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
 MAPPINGS = Path(__file__).parents[1] / "mappings"  # where `make package` puts mapping files, beside the handlers
 
 Enriched = Callable[[Iterable[Event | SetAside]], Iterator[elastic.Item | SetAside]]
-
-
-def secret(name: str) -> str | None:
-    """A secret's text; None for a name that is empty."""
-    return str(parameters.get_secret(name)) if name else None
 
 
 def enriched(settings: Settings, cases: Cases | None = None) -> Enriched:

@@ -2,8 +2,6 @@
 
 import io
 import json
-import logging
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +20,7 @@ from innerwatch.errors import UserError
 from innerwatch.hr import read_feed
 from innerwatch_cli import index_templates, packaging
 from innerwatch_cli.local_aws import Context, account
-from tests.metrics import documented, emitted
+from tests.metrics import documented, emitted, logged
 
 NOW = 1_770_000_000_000
 RULE = """
@@ -79,14 +77,8 @@ def index(
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    written = io.StringIO()
-    handler = detect.logger.registered_handler
-    assert isinstance(handler, logging.StreamHandler)
-    before, level = handler.setStream(written), detect.logger.log_level
-    detect.logger.setLevel("INFO")
-    yield written
-    handler.setStream(before or sys.stdout)
-    detect.logger.setLevel(level)
+    with logged(detect.logger) as written:
+        yield written
 
 
 @pytest.mark.elasticsearch

@@ -13,15 +13,13 @@ from elasticsearch import Elasticsearch
 import enrich_logs
 import sync_hr
 from innerwatch import wiring
-from innerwatch.directory.dynamo import create_table
 from innerwatch.ledger import Ledger
-from innerwatch_cli import index_templates
-from innerwatch_cli.local_aws import Context, LocalAws, account
+from innerwatch_cli.local_aws import Context, LocalAws
+from tests.chain import FAILED, LEDGER, LOGS, empty_account
 
 pytestmark = pytest.mark.elasticsearch
 
-LOGS, HR, FAILED = "example-logs", "example-hr", "example-failed"
-TABLE, LEDGER = "directory", "ledger"
+HR = "example-hr"
 FEED = """\
 employee_id,name,email,username,role,department,status,hired_at,effective_date
 E-1,Ana Ruiz,ana.ruiz@example.com,ana.ruiz,Support Agent,Customer Support,active,2024-01-08,2024-01-08
@@ -31,28 +29,12 @@ E-1,Ana Ruiz,ana.ruiz@example.com,ana.ruiz,Team Lead,Customer Support,active,202
 
 @pytest.fixture
 def aws(elasticsearch: Elasticsearch, namespace: str) -> Iterator[LocalAws]:
-    index_templates.install(elasticsearch)
-    url = next(iter(elasticsearch.transport.node_pool.all())).base_url
-    settings = {
-        "ELASTICSEARCH_URL": url,
-        "NAMESPACE": namespace,
-        "DIRECTORY_TABLE": TABLE,
-        "LEDGER_TABLE": LEDGER,
-        "FAILED_BUCKET": FAILED,
-    }
-    with account(settings) as local:
-        enrich_logs.parts.cache_clear()
-        sync_hr.parts.cache_clear()
-        create_table(TABLE)
-        local.ledger(LEDGER)
+    with empty_account(elasticsearch, namespace) as local:
         for bucket in (LOGS, HR):
             local.announced_bucket(bucket)
-        local.bucket(FAILED)
         local.s3.put_object(Bucket=HR, Key="employees.csv", Body=FEED.encode())
         local.drain(HR, sync_hr.handler, "sync_hr")
         yield local
-        enrich_logs.parts.cache_clear()
-        sync_hr.parts.cache_clear()
 
 
 def access(number: int, time: str = "2026-03-05T09:00:00Z") -> dict[str, Any]:

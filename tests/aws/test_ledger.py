@@ -11,13 +11,11 @@ from elasticsearch import Elasticsearch
 
 import enrich_logs
 from innerwatch import elastic, pipeline
-from innerwatch.directory.dynamo import create_table
 from innerwatch.ledger import Ledger, Line, OutOfBalance
 from innerwatch.values import Counts
-from innerwatch_cli import index_templates
 from innerwatch_cli.local_aws import Context, LocalAws, account
+from tests.chain import LEDGER, LOGS, empty_account
 
-LOGS, FAILED, TABLE, DIRECTORY = "example-logs", "example-failed", "ledger", "directory"
 CLOUDTRAIL = (
     "AWSLogs/123456789012/CloudTrail/eu-central-1/2026/03/31/"
     "123456789012_CloudTrail_eu-central-1_20260331T0915Z_a1B2c3D4e5F6g7H8.json.gz"
@@ -30,7 +28,7 @@ CLOUDTRAIL = (
 @pytest.fixture
 def ledger() -> Iterator[Ledger]:
     with account({}) as local:
-        yield local.ledger(TABLE)
+        yield local.ledger(LEDGER)
 
 
 def opened(ledger: Ledger, key: str = "app/1.ndjson", version: str = "v1") -> Line:
@@ -96,22 +94,9 @@ def test_a_line_is_reopened_only_when_closed(ledger: Ledger) -> None:
 
 @pytest.fixture
 def aws(elasticsearch: Elasticsearch, namespace: str) -> Iterator[LocalAws]:
-    index_templates.install(elasticsearch)
-    settings = {
-        "ELASTICSEARCH_URL": next(iter(elasticsearch.transport.node_pool.all())).base_url,
-        "NAMESPACE": namespace,
-        "DIRECTORY_TABLE": DIRECTORY,
-        "LEDGER_TABLE": TABLE,
-        "FAILED_BUCKET": FAILED,
-    }
-    with account(settings) as local:
-        enrich_logs.parts.cache_clear()
-        create_table(DIRECTORY)
-        local.ledger(TABLE)
+    with empty_account(elasticsearch, namespace) as local:
         local.announced_bucket(LOGS)
-        local.bucket(FAILED)
         yield local
-        enrich_logs.parts.cache_clear()
 
 
 def body(*numbers: int) -> bytes:
@@ -156,7 +141,7 @@ def versioned(aws: LocalAws) -> None:
 
 
 def lines(aws: LocalAws, key: str) -> list[Line]:
-    return sorted(Ledger(aws.dynamodb, TABLE).versions(f"s3://{LOGS}/{key}"), key=lambda line: line.opened_at)
+    return sorted(Ledger(aws.dynamodb, LEDGER).versions(f"s3://{LOGS}/{key}"), key=lambda line: line.opened_at)
 
 
 def count(es: Elasticsearch, namespace: str) -> int:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 import os
 import re
 import subprocess
@@ -15,35 +14,20 @@ import pytest
 from elasticsearch import Elasticsearch
 
 import enrich_logs
-from innerwatch.directory.dynamo import create_table
-from innerwatch_cli import index_templates
-from innerwatch_cli.local_aws import Context, LocalAws, account
-from tests.metrics import documented, emitted
+from innerwatch_cli.local_aws import Context, LocalAws
+from tests.chain import LOGS, empty_account
+from tests.metrics import documented, emitted, logged
 
 ROOT = Path(__file__).parents[2]
-LOGS, FAILED, LEDGER, DIRECTORY = "example-logs", "example-failed", "ledger", "directory"
 
 
 @pytest.fixture
 def aws(elasticsearch: Elasticsearch, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
-    index_templates.install(elasticsearch)
-    settings = {
-        "ELASTICSEARCH_URL": next(iter(elasticsearch.transport.node_pool.all())).base_url,
-        "NAMESPACE": namespace,
-        "DIRECTORY_TABLE": DIRECTORY,
-        "LEDGER_TABLE": LEDGER,
-        "FAILED_BUCKET": FAILED,
-    }
-    with account(settings) as local:
+    with empty_account(elasticsearch, namespace) as local:
         monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
-        enrich_logs.parts.cache_clear()
         enrich_logs.metrics.clear_metrics()  # functions share one set where they share a process, as only tests do
-        create_table(DIRECTORY)
-        local.ledger(LEDGER)
         local.announced_bucket(LOGS)
-        local.bucket(FAILED)
         yield local
-        enrich_logs.parts.cache_clear()
 
 
 def access(number: int, **changes: Any) -> bytes:
@@ -88,15 +72,8 @@ def test_what_a_function_emits_is_documented_and_the_other_way_round(function: s
 
 @pytest.fixture
 def log(aws: LocalAws) -> Iterator[io.StringIO]:
-    """What enrich_logs writes from here on."""
-    written = io.StringIO()
-    handler = enrich_logs.logger.registered_handler
-    assert isinstance(handler, logging.StreamHandler)
-    before, level = handler.setStream(written), enrich_logs.logger.log_level
-    enrich_logs.logger.setLevel("INFO")
-    yield written
-    handler.setStream(before or sys.stdout)
-    enrich_logs.logger.setLevel(level)
+    with logged(enrich_logs.logger) as written:
+        yield written
 
 
 @pytest.mark.elasticsearch

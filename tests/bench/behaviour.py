@@ -4,13 +4,10 @@ Both on one core, in turn. What Elasticsearch itself needs to hand the documents
 docs/behaviour.md.
 """
 
-import gc
 import json
 import resource
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from innerwatch import pipeline
@@ -21,6 +18,7 @@ from innerwatch.behaviour.store import COLLECTED
 from innerwatch.values import SetAside, dig
 from innerwatch_cli import files, options
 from innerwatch_cli.simulate import simulate
+from tests.bench.tools import seconds
 
 PAGE = 5000  # documents decoded at a time, as a page of a search
 ROUNDS = 5
@@ -65,13 +63,6 @@ def measured(pages: list[str]) -> int:
     for date in sorted({day.day for day in days}):
         count += sum(1 for _ in scorer.judge([day for day in days if day.day == date]))
     return count
-
-
-def seconds(run: Callable[[], object]) -> float:
-    gc.collect()
-    began = time.process_time()
-    run()
-    return time.process_time() - began
 
 
 def run() -> None:

@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -22,10 +21,11 @@ from innerwatch import elastic, instants, pipeline
 from innerwatch.detection.engine import OVERLAP, detect
 from innerwatch.detection.rules import CompiledRule
 from innerwatch.values import SetAside
-from innerwatch_cli import elastic_local, files, index_templates, options
+from innerwatch_cli import files, options
 from innerwatch_cli.paths import RULES
 from innerwatch_cli.sigma import compile_rules
 from innerwatch_cli.simulate import simulate
+from tests.bench.tools import own_node
 
 STORES = [int(size) for size in os.environ.get("DETECTION_STORES", "5000,150000").split(",")]
 NEW = int(os.environ.get("DETECTION_NEW", "1000"))
@@ -132,23 +132,6 @@ def run() -> None:
 
 def _one_of_each(sources: Sequence[Source]) -> list[Source]:
     return list({source[0]: source for source in sources}.values())
-
-
-@contextmanager
-def own_node(home: Path) -> Iterator[Elasticsearch]:
-    """A node of the bench's own, which goes with its folder: a local node cannot delete data streams."""
-    earlier = os.environ.get("INNERWATCH_HOME")
-    os.environ["INNERWATCH_HOME"] = str(home)
-    try:
-        es = elastic.client(elastic_local.ensure_running().url)
-        index_templates.install(es)
-        yield es
-        es.close()
-    finally:
-        elastic_local.stop()
-        del os.environ["INNERWATCH_HOME"]
-        if earlier is not None:
-            os.environ["INNERWATCH_HOME"] = earlier
 
 
 if __name__ == "__main__":

@@ -3,12 +3,10 @@
 Both use the same libraries (isal, msgspec), one core, the same bytes in turn, so that a busy machine slows both.
 """
 
-import gc
 import gzip
 import json
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from innerwatch import pipeline
 from innerwatch.values import SetAside
 from innerwatch_cli import options
 from innerwatch_cli.simulate import simulate
+from tests.bench.tools import seconds
 
 GZIP = 31  # zlib's wbits for a gzip header
 EVENTS = 10_000
@@ -54,13 +53,6 @@ def enriched(data: bytes, feeds: list[Path]) -> Callable[[], int]:
         return len(igzip.compress(b"\n".join(lines), compresslevel=1))
 
     return run
-
-
-def seconds(run: Callable[[], object]) -> float:
-    gc.collect()
-    began = time.process_time()
-    run()
-    return time.process_time() - began
 
 
 def run() -> None:

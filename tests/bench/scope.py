@@ -17,11 +17,11 @@ from elasticsearch import Elasticsearch
 
 from innerwatch import elastic, instants
 from innerwatch.values import Origin
-from innerwatch_cli import cluster, elastic_local, index_templates
 from innerwatch_cli.scope import Question, answer, writing
 from innerwatch_cli.scope.question import query
 from innerwatch_cli.scope.reading import PAGE
 from innerwatch_cli.scope.tally import SOURCE
+from tests.bench.tools import own_node
 
 DOCUMENTS = int(os.environ.get("INNERWATCH_BENCH_DOCUMENTS", "300000"))
 CUSTOMERS, PEOPLE, DAYS = 50_000, 20, 30
@@ -101,16 +101,11 @@ def seconds(run: Callable[[], int]) -> tuple[float, int]:
 
 
 def run() -> None:
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["INNERWATCH_HOME"] = home
-        try:
-            measure(cluster.connect(start_local=True), Path(home))
-        finally:
-            elastic_local.stop()
+    with tempfile.TemporaryDirectory() as home, own_node(Path(home) / "node") as es:
+        measure(es, Path(home))
 
 
 def measure(es: Elasticsearch, folder: Path) -> None:
-    index_templates.install(es)
     for _, lines in elastic.batches(documents(), NAMESPACE):
         elastic.create(es, lines, deadline=time.monotonic() + 60)
     question = Question(NAMESPACE, tuple(f"E{number}" for number in range(PEOPLE)), START, START + DAYS * DAY)

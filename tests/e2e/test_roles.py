@@ -13,7 +13,8 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from innerwatch.failed import Entry, line
-from innerwatch.ledger import Ledger, uri
+from innerwatch.ledger import Ledger
+from innerwatch.uris import uri
 from innerwatch.values import Origin, SetAside
 from innerwatch_cli import index_templates
 from tests import ministack

@@ -14,12 +14,11 @@ from elasticsearch import Elasticsearch
 
 import enrich_logs
 from innerwatch import instants
-from innerwatch.directory.dynamo import create_table
 from innerwatch.errors import UserError
 from innerwatch.ledger import Ledger, Line
-from innerwatch_cli import index_templates
 from innerwatch_cli.commands.coverage import coverage
-from innerwatch_cli.local_aws import Context, LocalAws, account
+from innerwatch_cli.local_aws import Context, LocalAws
+from tests.chain import LEDGER, empty_account
 from tests.trail_files import BUCKET, HOUR, MINUTE, CloudTrail, File, new_key
 
 pytestmark = pytest.mark.elasticsearch
@@ -28,29 +27,15 @@ NINE = instants.from_rfc3339("2026-03-31T09:00:00Z")
 HOURS = 4  # asked about; CloudTrail goes on for two more
 SLOT = 10 * MINUTE  # of the events of one log file
 PER_HOUR = HOUR // SLOT
-FAILED, LEDGER, DIRECTORY = "example-failed", "ledger", "directory"
 KEY = new_key()
 
 
 @pytest.fixture
 def aws(elasticsearch: Elasticsearch, namespace: str) -> Iterator[LocalAws]:
-    index_templates.install(elasticsearch)
-    settings = {
-        "ELASTICSEARCH_URL": next(iter(elasticsearch.transport.node_pool.all())).base_url,
-        "NAMESPACE": namespace,
-        "DIRECTORY_TABLE": DIRECTORY,
-        "LEDGER_TABLE": LEDGER,
-        "FAILED_BUCKET": FAILED,
-    }
-    with account(settings) as local:
-        enrich_logs.parts.cache_clear()
-        create_table(DIRECTORY)
-        local.ledger(LEDGER)
+    with empty_account(elasticsearch, namespace) as local:
         local.bucket(BUCKET)
-        local.bucket(FAILED)
         local.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         yield local
-        enrich_logs.parts.cache_clear()
 
 
 class Delivery:

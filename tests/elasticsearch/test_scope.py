@@ -22,7 +22,6 @@ import enrich_logs
 from innerwatch import elastic, instants, pipeline
 from innerwatch.customers import CustomerObjects
 from innerwatch.directory import DynamoStore, apply_feed
-from innerwatch.directory.dynamo import create_table
 from innerwatch.errors import UserError
 from innerwatch.hr import load_feed
 from innerwatch.values import SetAside
@@ -31,11 +30,11 @@ from innerwatch_cli.commands.coverage import as_dict
 from innerwatch_cli.commands.scope import scope
 from innerwatch_cli.coverage import Covered
 from innerwatch_cli.coverage.minutes import Findings, Reason, Trail, floor, intervals
-from innerwatch_cli.local_aws import account
 from innerwatch_cli.simulate import simulate
 from innerwatch_cli.simulate.customers import OBJECTS
 from tests import trail_files
-from tests.elasticsearch.test_coverage import FAILED, HOURS, KEY, NINE, SLOT, Delivery
+from tests.chain import LEDGER, TABLE, empty_account
+from tests.elasticsearch.test_coverage import HOURS, KEY, NINE, SLOT, Delivery
 from tests.trail_files import BUCKET, MINUTE
 from tests.unit.test_scope_tally import hit
 
@@ -44,7 +43,6 @@ pytestmark = pytest.mark.elasticsearch
 COMPANIES = int(os.environ.get("INNERWATCH_SCOPE_COMPANIES", "2"))
 START, END = "2026-03-02", "2026-03-16"
 CUSTOMERS = 2000  # of a company of the smallest size
-LEDGER, DIRECTORY = "ledger", "directory"
 
 
 def asked(namespace: str, folder: Path, *options: str) -> dict[str, Any]:
@@ -252,23 +250,11 @@ def test_the_blind_spots_are_the_minutes_of_the_object_that_is_gone(
         }
 
     monkeypatch.setattr(trail_files, "event", event)
-    index_templates.install(elasticsearch)
-    settings = {
-        "ELASTICSEARCH_URL": next(iter(elasticsearch.transport.node_pool.all())).base_url,
-        "NAMESPACE": namespace,
-        "DIRECTORY_TABLE": DIRECTORY,
-        "LEDGER_TABLE": LEDGER,
-        "FAILED_BUCKET": FAILED,
-        "CUSTOMER_OBJECTS": json.dumps([r"profiles/customers/(?P<customer>C-\d+)/"]),
-    }
-    with account(settings) as aws:
-        enrich_logs.parts.cache_clear()
-        create_table(DIRECTORY)
+    objects = json.dumps([r"profiles/customers/(?P<customer>C-\d+)/"])
+    with empty_account(elasticsearch, namespace, CUSTOMER_OBJECTS=objects) as aws:
         (tmp_path / "employees.csv").write_text(HR)
-        apply_feed(DynamoStore(boto3.resource("dynamodb").Table(DIRECTORY)), load_feed(tmp_path / "employees.csv"))
-        aws.ledger(LEDGER)
-        for bucket in (BUCKET, FAILED):
-            aws.bucket(bucket)
+        apply_feed(DynamoStore(boto3.resource("dynamodb").Table(TABLE)), load_feed(tmp_path / "employees.csv"))
+        aws.bucket(BUCKET)
         aws.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         delivery = Delivery(aws, elasticsearch, namespace, tmp_path)
         delivery.trail = trail_files.CloudTrail(KEY)

@@ -30,11 +30,12 @@ def look_backs(
     *,
     namespace: str,
     until: float,
-    now: int | None = None,
+    now: int,
 ) -> Report:
     """Looks back at whoever's notice (its key in the directory, and what is true since) was not looked back at before.
 
-    None is begun after `until` (by time.monotonic). Raises as `engine.look_back`; those before it are then done.
+    `now` in milliseconds; none is begun after `until` (by time.monotonic). Raises as `engine.look_back`; those before
+    it are then done.
     """
     store, report = Store(es, namespace), Report()
     facts = {f"look-back#{key}": fact for key, fact in notices}
@@ -47,8 +48,7 @@ def look_backs(
             continue
         hindsight = leaving(fact)
         found = look_back(es, rules, fact.employee.id, days=DAYS, hindsight=hindsight, namespace=namespace, now=now)
-        at = now if now is not None else int(clock.time() * 1000)
-        store.save_checkpoints({key: {"content": "", "reached": [], "title": "look-back at a leaver", "at": at}})
+        store.save_checkpoints({key: {"content": "", "reached": [], "title": "look-back at a leaver", "at": now}})
         report.people += 1
         report.raised += found.raised
     return report

@@ -289,12 +289,12 @@ def _time_zone(text: str, mapping: Mapping) -> str:  # noqa: ARG001 read as all 
     return sys.intern(text)
 
 
-def _shift(text: str, mapping: Mapping) -> str:  # noqa: ARG001
+def _shift(text: str, mapping: Mapping) -> str:  # noqa: ARG001 as above
     employment.working_hours(text)
     return sys.intern(text)
 
 
-def _email(text: str, mapping: Mapping) -> str:  # noqa: ARG001
+def _email(text: str, mapping: Mapping) -> str:  # noqa: ARG001 as above
     if text and "@" not in text:
         raise ValueError(f"{text[:60]!r} is no mail address")
     return text
@@ -304,7 +304,7 @@ def _day(text: str, mapping: Mapping) -> str:
     return dates.day(text, mapping.date_format)
 
 
-def _as_it_is(text: str, mapping: Mapping) -> str:  # noqa: ARG001
+def _as_it_is(text: str, mapping: Mapping) -> str:  # noqa: ARG001 as above
     return sys.intern(text)  # many people have the same
 
 

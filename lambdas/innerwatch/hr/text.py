@@ -7,12 +7,12 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from innerwatch.csv_rows import delimiter_of
 from innerwatch.errors import UserError
 from innerwatch.values import BadRow
 
 GZIP = b"\x1f\x8b"
 LARGEST = 512 * 1024 * 1024  # bytes of a feed, decompressed: a million people with room to spare
-DELIMITERS = ",;\t|"
 
 
 class Row(NamedTuple):
@@ -79,7 +79,7 @@ def rows(text: str, delimiter: str = "") -> Iterator[Row | BadRow]:
         delimiter, start = delimiter or lines[0].strip()[4:], 1
     while start < len(lines) and not lines[start].strip(" \r\n\t,;|"):
         start += 1
-    delimiter = delimiter or _delimiter(lines[start] if start < len(lines) else "")
+    delimiter = delimiter or delimiter_of(lines[start] if start < len(lines) else "")
     while start < len(lines):
         reader = csv.reader(lines[start:], delimiter=delimiter, strict=True)
         done = 0
@@ -92,10 +92,6 @@ def rows(text: str, delimiter: str = "") -> Iterator[Row | BadRow]:
         except csv.Error as error:
             yield BadRow(start + done + 1, f"the quoting is broken: {error}; expected a quotation mark to be closed")
             start += done + 1
-
-
-def _delimiter(line: str) -> str:
-    return max(DELIMITERS, key=lambda mark: (line.count(mark), -DELIMITERS.index(mark)))
 
 
 def fitted(row: Row, width: int) -> Row | BadRow:

@@ -95,7 +95,7 @@ class MemoryCases:
     def applied(self, feed: CaseFeed) -> bool:
         return (feed.recorded_at, feed.digest) in self._applied
 
-    def append(self, statements: Iterable[Statement], known: "MemoryCases", feed: CaseFeed) -> None:  # noqa: ARG002
+    def append(self, statements: Iterable[Statement], known: "MemoryCases", feed: CaseFeed) -> None:  # noqa: ARG002 as above
         for item in statements:
             self.add(item)
         self._marks = later(self._marks, feed)

@@ -54,8 +54,10 @@ class Mapping:
 
     def has_columns(self, header: bytes) -> bool:
         """Whether a CSV log with this first row has what the mapping recognises it by."""
+        if self.file.format != "csv":
+            return False
         columns = set(csv_rows.columns(header))
-        return self.file.format == "csv" and all(condition.path in columns for condition in self.file.known_by)
+        return all(condition.path in columns for condition in self.file.known_by)
 
     def parse(self, record: bytes, origin: Origin) -> Event | SetAside | None:
         try:
