@@ -2,6 +2,8 @@
 
     {"employees": [{…HR columns…}], "cases": [{"name": "…", "match": true, "events": [{…raw record…}, …]}]}
 
+`"alerts": 1` beside `match` says how many alerts its events become, as the engine joins them.
+
 Rules on `access.justification` need the case system's data too: `"support_cases": [{…columns of a feed of cases…}]`
 beside the employees.
 
@@ -36,7 +38,7 @@ from innerwatch_cli.authoring.suggest import did_you_mean, one_of
 from innerwatch_cli.sigma.loading import Document, Key
 
 KEYS = ("employees", "support_cases", "cases")
-CASE_KEYS = ("name", "match", "events")
+CASE_KEYS = ("name", "match", "alerts", "events")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Case:
     match: bool
     events: tuple[bytes, ...]  # records, as the source writes them
     place: int  # in the file's list, from 0
+    alerts: int | None = None  # how many alerts they become; None: whether there is one is all that counts
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def load(rule: Path) -> Cases:
         feed(file.value.get("employees") or [], file.path),
         case_feed(file.value.get("support_cases") or [], file.path),
         tuple(
-            Case(case["name"], case["match"], records(case["events"]), place)
+            Case(case["name"], case["match"], records(case["events"]), place, case.get("alerts"))
             for place, case in enumerate(file.value["cases"])
         ),
     )
@@ -254,6 +257,10 @@ class _File:
             yield self.problem("the case has no name", "expected what it shows, in a few words", *at, "name")
         if not isinstance(case.get("match"), bool):
             yield self.problem("the case does not say whether the rule matches", "expected true or false", *at, "match")
+        alerts = case.get("alerts")
+        if alerts is not None and (type(alerts) is not int or alerts < 1 or case.get("match") is not True):
+            expected = 'expected a whole number from 1 on, beside "match": true'
+            yield self.problem("alerts is no number of alerts that a case raises", expected, *at, "alerts")
         events = case.get("events")
         if not isinstance(events, list) or not events:
             yield self.problem("the case has no events", "expected a list of raw log records", *at, "events")

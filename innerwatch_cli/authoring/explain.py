@@ -9,9 +9,11 @@ import msgspec
 from sigma.conditions import ConditionAND, ConditionIdentifier, ConditionNOT, ConditionSelector
 from sigma.rule import SigmaRule
 
+from innerwatch import instants
 from innerwatch.detection import windows
 from innerwatch.detection.predicate import compiled, text, values
 from innerwatch.detection.rules import All, AnyOf, CompiledRule, Condition, FieldTest, Not
+from innerwatch.detection.windows import Burst
 from innerwatch.fields import DATASETS
 from innerwatch_cli.authoring.running import Outcome, Selected, Suite, matches
 from innerwatch_cli.sigma import compiling, loading
@@ -49,6 +51,8 @@ class Mismatch(NamedTuple):
 def why(suite: Suite, outcome: Outcome) -> list[Why]:
     """What made a case fail, the events nearest to it first."""
     found = [note(AT_ODDS, suite.known[rule].title, _number(outcome, item.id)) for rule, item in outcome.at_odds]
+    if outcome.matched and outcome.case.match:  # only not as often as it should
+        return [*found, *(note(_alert(burst), suite.known[burst.rule].title) for burst in outcome.bursts)]
     for rule in suite.rules:
         if rule.correlation is not None:
             found += _correlation(rule, suite, outcome)
@@ -76,6 +80,11 @@ def hit(rule: CompiledRule, outcome: Outcome, pipelines: Sequence[Path] | None) 
     matched = [item for item in outcome.found.get(rule.id, []) if item.selected and item.holds]
     reasons = (detection.why(item, _number(outcome, item.id), wanted=False) for item in matched[:EVENTS_SHOWN])
     return [reason for some in reasons for reason in some]
+
+
+def _alert(burst: Burst) -> str:
+    first, last = instants.iso(burst.first), instants.iso(burst.last)
+    return f"an alert of {len({match.id for match in burst.evidence})} events from {first} to {last}"
 
 
 def _correlation(rule: CompiledRule, suite: Suite, outcome: Outcome) -> list[Why]:

@@ -20,7 +20,7 @@ from innerwatch import behaviour, elastic, pipeline
 from innerwatch.behaviour.collect import collect
 from innerwatch.behaviour.score import judge
 from innerwatch.detection import windows
-from innerwatch.detection.engine import fields_of, instant
+from innerwatch.detection.engine import by_actor, instant, wanted_of
 from innerwatch.detection.predicate import compiled, values
 from innerwatch.detection.regex import TooSlowError
 from innerwatch.detection.rules import CompiledRule
@@ -75,7 +75,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        return self.matched == self.case.match
+        return self.matched == self.case.match and self.case.alerts in (None, len(self.bursts))
 
     @property
     def at_odds(self) -> list[tuple[str, Selected]]:
@@ -218,21 +218,15 @@ def _judged(base: CompiledRule, item: Outcome, prefix: str, selected: Mapping[st
 
 
 def _bursts(rule: CompiledRule, suite: Suite, item: Outcome) -> list[Burst]:
-    if rule.correlation is None:
-        return [
-            Burst(rule.id, (), found.id, 1.0, (match,), ())
-            for found in item.found[rule.id]
-            if found.selected and found.holds
-            for match in (Match(rule.id, instant(found.document["@timestamp"]), found.id, rule.dataset, {}),)
-        ]
-    return windows.judge(rule, suite.known, matches(rule, suite, item))
+    found = matches(rule, suite, item)
+    return list(by_actor(rule, found)) if rule.correlation is None else windows.judge(rule, suite.known, found)
 
 
 def matches(rule: CompiledRule, suite: Suite, item: Outcome) -> list[Match]:
-    """What the rules on single events matched, with the values that a correlation asks for."""
+    """What the rules on single events matched, with the values that alerts are grouped by, or counted."""
     found = []
     for base in windows.bases(rule, suite.known):
-        paths = fields_of(rule, suite.known, base)
+        paths = wanted_of(rule, suite.known, base)
         for selected in item.found[base]:
             if selected.selected and selected.holds:
                 fields = {path: tuple(values(selected.document, path)) for path in paths}

@@ -89,7 +89,11 @@ def show(suite: "Suite", outcomes: Sequence["Outcome"]) -> None:
     passed = len(outcomes) - len(failed)
     out.print(f"[{style}]{sign}[/] {suite.rules[0].path}  [dim]{passed} of {len(outcomes)} cases[/]")
     for outcome in failed:
-        wanted = "must match and does not" if outcome.case.match else "must not match and does"
+        if outcome.case.match and outcome.matched:
+            plural = "" if outcome.case.alerts == 1 else "s"
+            wanted = f"must raise {outcome.case.alerts} alert{plural} and raises {len(outcome.bursts)}"
+        else:
+            wanted = "must match and does not" if outcome.case.match else "must not match and does"
         out.print(f"  {suite.cases.path}:{suite.cases.line(outcome.case) or 1}: ", end="", markup=False)
         out.print(outcome.case.name, style="bold", markup=False, end="")
         out.print(f" {wanted}", style="red")
@@ -131,6 +135,7 @@ def summary(suite: "Suite", outcomes: Sequence["Outcome"]) -> dict[str, Any]:
                 "line": suite.cases.line(outcome.case),
                 "match": outcome.case.match,
                 "matched": outcome.matched,
+                "alerts": len(outcome.bursts),
                 "passed": outcome.passed,
                 "why": [] if outcome.passed else [reason._asdict() for reason in why(suite, outcome)],
             }

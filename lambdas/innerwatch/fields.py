@@ -550,7 +550,12 @@ ALERT: tuple[Field, ...] = (
     Field("cloud.account.id", "keyword", "the AWS accounts in the evidence"),
     Field("cloud.region", "keyword", "the AWS regions in the evidence"),
     Field("innerwatch.alert.reason", "keyword", "who, which job, what, how often, since when: one sentence"),
-    Field("innerwatch.alert.dataset", "keyword", "the log source of the rule; absent for a correlation"),
+    Field("innerwatch.alert.dataset", "keyword", "the log source of the evidence; absent where it is of several"),
+    Field(
+        "innerwatch.alert.hindsight",
+        "keyword",
+        "what was not known at the events' time and some of them match only by: `notice given on 2026-03-31`",
+    ),
     Field("innerwatch.alert.first", "date", "time of the first event behind the alert"),
     Field("innerwatch.alert.last", "date", "time of the last event behind the alert"),
     Field("innerwatch.alert.employee.id", "keyword", "every person in the evidence, by HR id"),

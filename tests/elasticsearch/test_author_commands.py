@@ -172,6 +172,19 @@ def test_a_correlation_says_how_far_it_came(tmp_path: Path) -> None:
     assert "employee.id e-1: event_count is 2 at most within 1h; the condition is gte 3" in result.stdout
 
 
+def test_a_case_may_say_how_many_alerts_its_events_become(tmp_path: Path) -> None:
+    """As the engine joins them: a single rule's until the person is quiet for an hour."""
+    events = [event(1), event(2), event(3), event(4, time="2026-03-10T12:00:00Z")]
+    single = {**case("two stretches", True, *events), "alerts": 2}
+    burst = {**case("one burst", True, *events), "alerts": 1}
+    first = written(tmp_path, EXPORTS, single, MISS, name="single")
+    assert invoked(first, written(tmp_path, BURST, burst, MISS, name="burst")).exit_code == 0
+    result = invoked(written(tmp_path, EXPORTS, {**single, "alerts": 1}, MISS, name="single"))
+    assert result.exit_code == 1
+    assert "two stretches must raise 1 alert and raises 2" in result.stdout
+    assert "an alert of 3 events from 2026-03-10T10:01:00.000Z to 2026-03-10T10:03:00.000Z" in result.stdout
+
+
 def test_cases_do_not_see_each_other(tmp_path: Path) -> None:
     """Two exports in each of two cases are four within the hour, and no case has three."""
     cases = [case(name, False, event(1), event(2)) for name in ("one", "two")]

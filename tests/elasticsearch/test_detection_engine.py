@@ -12,11 +12,12 @@ from elasticsearch import Elasticsearch
 from innerwatch import instants
 from innerwatch.detection import alerts as alert_documents
 from innerwatch.detection import store
-from innerwatch.detection.engine import Report, detect
+from innerwatch.detection.engine import Report, detect, look_back
+from innerwatch.detection.hindsight import leaving
 from innerwatch.detection.rules import CompiledRule, dump, load
 from innerwatch.detection.store import Store
 from innerwatch.fields import DATASETS
-from innerwatch.values import dig
+from innerwatch.values import Employee, Fact, dig
 from innerwatch_cli import index_templates
 from innerwatch_cli.sigma import compile_rules
 
@@ -188,6 +189,38 @@ def test_what_an_alert_says(company: Company) -> None:
     assert reason.startswith(
         "Ana (agent, notice): Customer looked up without a case, 2 events (Lookup), from 2026-02-02"
     )
+
+
+def test_an_alert_says_what_it_took_hindsight_to_see(company: Company) -> None:
+    """At a leaver's look-back; nothing is said of alerts that there would be anyway, or of what was known by then."""
+    leaver = SINGLE.replace("access.justification: unjustified", "employee.status: notice").replace("fc11", "fc10")
+    rules = [*company.rules(SINGLE), *company.rules(leaver)]
+    notice, employee = "2026-02-04", {"id": "e-1", "name": "Ana", "role": "agent"}
+    before, after = lookup(START), lookup(START + 72 * HOUR, employee={**employee, "status": "notice"})
+    company.index([before, after])
+    known = leaving(Fact(Employee("e-1", hired_at="2024-01-08", notice_at=notice, last_day="2026-03-31"), 0, 0))
+    now = START + 80 * HOUR
+    look_back(company.es, rules, "e-1", hindsight=known, namespace=company.namespace, now=now)
+    said = {
+        (alert["rule"]["uuid"][-2:], alert["innerwatch"]["alert"]["evidence"]["id"][0]): (
+            dig(alert, "innerwatch.alert.hindsight"),
+            dig(alert, "innerwatch.alert.reason").rpartition(" concerned")[2],
+        )
+        for alert in company.alerts()
+    }
+    in_hindsight = "notice given on 2026-02-04", ", seen in hindsight: notice given on 2026-02-04"
+    first, last = before["event"]["id"], after["event"]["id"]
+    nothing = None, ""
+    assert said == {
+        ("11", first): nothing,
+        ("11", last): nothing,
+        ("10", first): in_hindsight,
+        ("10", last): nothing,
+    }
+    assert "innerwatch.alert.hindsight" in {row.name for row in DATASETS["innerwatch.alert"]}
+    company.index([lookup(START + MINUTE, employee={**employee, "status": "notice"})])
+    assert company.detect(rules).grown == 2
+    assert {alert["innerwatch"]["alert"].get("hindsight") for alert in company.alerts()} == {None, in_hindsight[0]}
 
 
 def test_an_alert_about_several_people_names_them_all(company: Company) -> None:

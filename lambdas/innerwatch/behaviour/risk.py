@@ -42,7 +42,7 @@ class Alert(NamedTuple):
     time: int  # of its latest event
     rule: str  # title
     level: str
-    dataset: str  # of the rule; empty for a correlation
+    dataset: str  # of the evidence; empty where it is of several
     employees: tuple[str, ...]
 
 

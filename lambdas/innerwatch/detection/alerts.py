@@ -39,6 +39,7 @@ class Evidence(msgspec.Struct):
     stream: str
     time: int
     context: Mapping[str, Any]
+    hindsight: str = ""  # what it took to match, in words, that was not known at its time
 
 
 def group_hash(key: Sequence[str]) -> str:
@@ -72,7 +73,6 @@ def raised(
         "rule": _rule(rule),
         "innerwatch": {
             "alert": {
-                "dataset": rule.dataset or None,
                 "group": {"key": group_hash(key), "fields": list(names), "values": list(key)},
             }
         },
@@ -98,6 +98,11 @@ def _tell(document: dict[str, Any], rule: CompiledRule, evidence: Sequence[Evide
         "index": sorted({*old["index"], *(item.stream for item in evidence)}),
         "count": len(ids),
     }
+    datasets = {stream.split("-")[1] for stream in alert["evidence"]["index"]}  # as elastic.stream_name has it
+    alert["dataset"] = datasets.pop() if len(datasets) == 1 else None
+    known_later = next((item.hindsight for item in evidence if item.hindsight), "")
+    if known_later:
+        alert["hindsight"] = known_later
     first, last = evidence[0], evidence[-1]
     was_first, was_last = alert.get("first"), alert.get("last")
     new_first, new_last = instants.iso(first.time), instants.iso(last.time)
@@ -147,7 +152,7 @@ def _rule(rule: CompiledRule) -> dict[str, Any]:
 
 
 def reason(document: Mapping[str, Any], rule: CompiledRule) -> str:
-    """One sentence: who, which job, what, how often, since when, how many customers."""
+    """One sentence: who, which job, what, how often, since when, how many customers, and whether only in hindsight."""
     alert = document["innerwatch"]["alert"]
     count = alert["evidence"]["count"]
     others = len(_list(dig(document, "innerwatch.alert.employee.id"))) - 1
@@ -161,6 +166,8 @@ def reason(document: Mapping[str, Any], rule: CompiledRule) -> str:
     customers = len(_list(dig(document, "access.customer.id")))
     if customers:
         parts.append(f"{customers:,} customer{'s' if customers > 1 else ''} concerned")
+    if alert.get("hindsight"):
+        parts.append(f"seen in hindsight: {alert['hindsight']}")
     return ", ".join(parts)
 
 

@@ -21,7 +21,7 @@ from elasticsearch import BadRequestError, Elasticsearch
 
 from innerwatch import instants
 from innerwatch.detection import windows
-from innerwatch.detection.hindsight import Hindsight
+from innerwatch.detection.hindsight import Hindsight, said
 from innerwatch.detection.predicate import Predicate, compiled, text, values
 from innerwatch.detection.raising import write
 from innerwatch.detection.regex import TooSlowError
@@ -182,6 +182,7 @@ class _Run:
         self.rules = {rule.id: rule for rule in rules}
         self.report = Report()
         self.predicates: dict[str, Predicate] = {}
+        self.known_later: dict[str, str] = {}  # id of an event that matches only in hindsight → what is known now
         store.refresh_alerts()  # those of a run that broke off just now are to be found
 
     def work(self, checkpoints: Mapping[str, Mapping[str, Any]]) -> list[_Work]:
@@ -217,10 +218,13 @@ class _Run:
         index = stream_name(base.dataset, self.store.namespace)
         for hit in self._candidates(base, index, wanted, filters):
             try:
-                holds = predicate(hit["_source"])
+                holds = self._holds(predicate, hit)
             except TooSlowError as error:
                 raise in_event(error, hit["_id"]) from error
             yield hit["sort"][0], match_of(base, index, hit, wanted) if holds else None
+
+    def _holds(self, predicate: Predicate, hit: Mapping[str, Any]) -> bool:
+        return predicate(hit["_source"])
 
     def _candidates(
         self, base: CompiledRule, index: str, wanted: Sequence[str], filters: list[dict[str, Any]]
@@ -288,7 +292,7 @@ class _Run:
         return filters
 
     def _write(self, rule: CompiledRule, bursts: Sequence[Burst], gap: int) -> bool:
-        done = write(self.store, rule, bursts, gap, self.now)
+        done = write(self.store, rule, bursts, gap, self.now, self.known_later)
         self.report.raised += done.created
         self.report.grown += done.grown
         self.report.conflicts += done.conflicts
@@ -503,6 +507,7 @@ class _LookBack(_Run):
 
     def run(self) -> Report:
         for work in self.work({}):
+            self.known_later = {}
             try:
                 judged = (found for base in work.bases for found in self._judgements(work.rule, base, []))
                 found = [match for _, match in judged if match is not None]
@@ -529,12 +534,19 @@ class _LookBack(_Run):
             return
         # No index knows these fields as hindsight has them: all that the person did is judged.
         query = {"bool": {"filter": of_person}}
-        for hit in self.store.hits(index, query, source_of(base, wanted), [{"@timestamp": "asc"}]):
-            document = hit["_source"]
-            known = self.hindsight(instant(document["@timestamp"]))
-            if known:
-                document["employee"] = {**document.get("employee", {}), **known}
-            yield hit
+        yield from self.store.hits(index, query, source_of(base, wanted), [{"@timestamp": "asc"}])
+
+    def _holds(self, predicate: Predicate, hit: Mapping[str, Any]) -> bool:
+        document = hit["_source"]
+        known = self.hindsight(instant(document["@timestamp"]))
+        if not known:
+            return predicate(document)
+        held = predicate(document)
+        document["employee"] = {**document.get("employee", {}), **known}
+        holds = predicate(document)
+        if holds and not held:
+            self.known_later[hit["_id"]] = said(known)
+        return holds
 
 
 class _OvertakenError(Exception):

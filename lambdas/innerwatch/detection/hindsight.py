@@ -29,3 +29,8 @@ def leaving(fact: Fact) -> Hindsight:
         return {**told, "notice_at": employee.notice_at} if employee.notice_at else told
 
     return known
+
+
+def said(known: Mapping[str, Any]) -> str:
+    """What `known` rests on, in words, for an alert that there is only because of it."""
+    return f"notice given on {known['notice_at']}" if "notice_at" in known else f"last day is {known['last_day']}"

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from innerwatch import instants
+from innerwatch.behaviour import DATASET as BEHAVIOUR
 from innerwatch.detection import alerts, windows
 from innerwatch.detection.alerts import CONTEXT, Evidence
 from innerwatch.detection.rules import CompiledRule
 from innerwatch.detection.store import Store, Stored
 from innerwatch.detection.windows import Burst, Match
-from innerwatch.elastic import Unavailable
+from innerwatch.elastic import Unavailable, stream_name
 
 BULK_TIME = 120.0  # seconds to get alerts taken
+# A behaviour document is of a later time when its day is measured again; a day has 25 hours where clocks are set back.
+MOVES = 25 * 60 * 60_000
 
 
 class Raised:
@@ -26,20 +29,32 @@ class Raised:
         self.conflicts = 0  # alerts that another run wrote at the same time: what they lack is left to the next run
 
 
-def write(store: Store, rule: CompiledRule, bursts: Sequence[Burst], gap: int, now: int) -> Raised:
-    """Raise an alert for each burst, or let the alert grow that it belongs to: one within `gap` milliseconds.
+def write(
+    store: Store,
+    rule: CompiledRule,
+    bursts: Sequence[Burst],
+    gap: int,
+    now: int,
+    known_later: Mapping[str, str],
+) -> Raised:
+    """Raise an alert for each burst, or let the alert grow that it belongs to: one within `gap` milliseconds, or with
+    an event of it.
 
+    `known_later`: ids of the events that match only by what was not known at their time → what that is.
     Raises elastic.Unavailable when Elasticsearch does not take the alerts in time.
     """
     if not bursts:
         return Raised()
     stored: dict[str, list[Stored]] = defaultdict(list)
-    span = min(burst.first for burst in bursts) - gap, max(burst.last for burst in bursts) + gap
+    behaviour = stream_name(BEHAVIOUR, store.namespace)
+    moves = MOVES if any(match.stream == behaviour for burst in bursts for match in burst.evidence) else 0
+    reach = gap + moves
+    span = min(burst.first for burst in bursts) - reach, max(burst.last for burst in bursts) + reach
     for alert in store.raised(rule.id, *span):
         stored[alert.document["innerwatch"]["alert"]["group"]["key"]].append(alert)
     fresh: list[tuple[Burst, list[Stored], list[Match]]] = []
     for burst in bursts:
-        near = [alert for alert in stored[alerts.group_hash(burst.key)] if _overlap(alert, burst, gap)]
+        near = [alert for alert in stored[alerts.group_hash(burst.key)] if _belongs(alert, burst, gap)]
         known = {identity for alert in near for identity in alert.document["innerwatch"]["alert"]["evidence"]["id"]}
         matches = distinct(match for match in burst.evidence if match.id not in known)
         if matches:
@@ -49,7 +64,13 @@ def write(store: Store, rule: CompiledRule, bursts: Sequence[Burst], gap: int, n
     grown: dict[str, tuple[Stored, dict[str, Any]]] = {}
     for burst, near, matches in fresh:
         evidence = [
-            Evidence(match.id, match.stream, match.time, contexts.get((match.stream, match.id), {}))
+            Evidence(
+                match.id,
+                match.stream,
+                match.time,
+                contexts.get((match.stream, match.id), {}),
+                known_later.get(match.id, ""),
+            )
             for match in matches
         ]
         for alert in near:
@@ -112,7 +133,10 @@ def names(rule: CompiledRule) -> tuple[str, ...]:
     return rule.correlation.group_by if rule.correlation else ("actor",)
 
 
-def _overlap(alert: Stored, burst: Burst, gap: int) -> bool:
-    span = alert.document["innerwatch"]["alert"]
-    first, last = instants.from_rfc3339(span["first"]), instants.from_rfc3339(span["last"])
-    return first <= burst.last + gap and last >= burst.first - gap
+def _belongs(alert: Stored, burst: Burst, gap: int) -> bool:
+    own = alert.document["innerwatch"]["alert"]
+    first, last = instants.from_rfc3339(own["first"]), instants.from_rfc3339(own["last"])
+    if first <= burst.last + gap and last >= burst.first - gap:
+        return True
+    held = set(own["evidence"]["id"])
+    return any(match.id in held for match in burst.evidence)
