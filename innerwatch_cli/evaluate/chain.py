@@ -11,7 +11,7 @@ from pathlib import Path
 from innerwatch import pipeline
 from innerwatch.behaviour import DATASET as BEHAVIOUR
 from innerwatch.behaviour import risk
-from innerwatch.behaviour.collect import Collector, PersonDay
+from innerwatch.behaviour.collect import PersonDay
 from innerwatch.behaviour.score import Scorer
 from innerwatch.detection.rules import CompiledRule
 from innerwatch.directory import Directory, employment, in_memory
@@ -22,6 +22,7 @@ from innerwatch_cli.evaluate.answers import Answers
 from innerwatch_cli.evaluate.baselines import Score
 from innerwatch_cli.evaluate.companies import Company
 from innerwatch_cli.evaluate.counting import DAY, Counting
+from innerwatch_cli.evaluate.days import Days
 from innerwatch_cli.evaluate.flags import Flag
 from innerwatch_cli.evaluate.matching import Alert, Matcher
 
@@ -56,12 +57,13 @@ def walk(folder: Path, rules: Sequence[CompiledRule], compared: Iterable[str]) -
     company = companies.load(folder)
     result = Result(company.name, company.answers)
     people = in_memory(company.feeds)
-    counting, matcher, collector = Counting(), Matcher(rules), Collector(people)
-    with without_collection():
-        see(company, people, result, (matcher.add, counting.add, lambda event: collector.add(event.document)))
-    employed(company, people, result)
-    alerts = list(matcher.alerts(on_behaviour=False))
-    behave(collector.take(), alerts, matcher)
+    counting, matcher = Counting(), Matcher(rules)
+    with Days(people) as days:
+        with without_collection():
+            see(company, people, result, (matcher.add, counting.add, lambda event: days.add(event.document)))
+        employed(company, people, result)
+        alerts = list(matcher.alerts(on_behaviour=False))
+        behave(days.take(), alerts, matcher)
     for alert in (*alerts, *matcher.alerts(on_behaviour=True)):
         take(alert, company, result)
     result.scores = dict(baselines.scores(counting.finished(), compared))

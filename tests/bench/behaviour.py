@@ -1,7 +1,7 @@
 """Measuring behaviour against the bare limit: decoding the same documents, as they come from Elasticsearch.
 
-Both on one core, in turn. What Elasticsearch itself needs to hand the documents out comes on top for both, and is in
-docs/behaviour.md.
+Both on one core, in turn. What Elasticsearch itself needs to hand the documents out comes on top for both: that is
+`behaviour_store`.
 """
 
 import json
@@ -18,6 +18,7 @@ from innerwatch.behaviour.store import COLLECTED
 from innerwatch.values import SetAside, dig
 from innerwatch_cli import files, options
 from innerwatch_cli.simulate import simulate
+from tests.bench import behaviour_store
 from tests.bench.tools import seconds
 
 PAGE = 5000  # documents decoded at a time, as a page of a search
@@ -78,3 +79,4 @@ def run() -> None:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"             {events:,} events, {person_days:,} person-days, peak {memory} MB, the simulation included")
     print(f"ratio        {ours / limit:>10.2f}")
+    behaviour_store.run()

@@ -1,13 +1,15 @@
 """Person-days out of documents: against a naive count, and merged in any order."""
 
 import random
+from heapq import merge
+from operator import itemgetter
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from innerwatch import instants
-from innerwatch.behaviour.collect import Collector, PersonDay, collect, network, without_versions
+from innerwatch.behaviour.collect import Collector, PersonDay, collect, day_number, network, without_versions
 from innerwatch.values import Employee, Fact
 
 NOON = instants.from_rfc3339("2026-03-10T12:00:00Z")
@@ -175,12 +177,32 @@ EVENTS = st.builds(
 def test_parts_in_any_order_add_up(events: list[dict[str, Any]], cut: int, order: random.Random) -> None:
     shuffled = list(events)
     order.shuffle(shuffled)
-    first, second = Collector(), Collector()
-    for part, collector in ((shuffled[:cut], first), (shuffled[cut:], second)):
-        for event in part:
+    collector = Collector()
+    for event in shuffled[:cut]:
+        collector.add(event)
+    early = list(collector.parts())
+    assert len(collector) == 0
+    for event in shuffled[cut:]:
+        collector.add(event)
+    assert list(collector.finished(merge(early, collector.parts(), key=itemgetter(0)))) == collect(events)
+
+
+@settings(max_examples=60)
+@given(st.lists(EVENTS, max_size=40), st.integers(0, 3))
+def test_days_that_are_complete_can_be_taken_while_others_go_on(events: list[dict[str, Any]], days: int) -> None:
+    collector, late = Collector(), []
+    limit = day_number(events[0]["@timestamp"][:10]) + days if events else 0
+    for event in events:
+        if day_number(event["@timestamp"][:10]) < limit:
             collector.add(event)
-    first.merge(second)
-    assert first.take() == collect(events)
+        else:
+            late.append(event)
+    for event in late[: len(late) // 2]:
+        collector.add(event)
+    taken = collector.take(limit)
+    for event in late[len(late) // 2 :]:
+        collector.add(event)
+    assert [*taken, *collector.take()] == collect(events)
 
 
 @settings(max_examples=60)

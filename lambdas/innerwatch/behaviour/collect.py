@@ -1,16 +1,19 @@
 """From enriched documents to person-days: what each person did on each of their days, in numbers.
 
-Collecting is streaming and its parts can be merged: by hour, by day or by object, in any order, with the same result.
+Collecting is streaming: documents come in any order, and days that are complete can be taken while others go on.
 Days are the person's own where the directory knows the time zone, else UTC's. Only documents that name a person count,
 and not those in which the caller chose the name (`employee.resolution.confidence: guessed`): nobody answers for what
 somebody else typed.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
 from ipaddress import ip_address, ip_network
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Protocol
 
 from innerwatch import instants
@@ -27,6 +30,7 @@ DENIED = ("AccessDenied", "UnauthorizedOperation", "Unauthorized", "Forbidden") 
 CHANGES = frozenset({"change", "creation", "deletion"})  # ECS event.type
 JUDGED = 10  # customers: a share of fewer says nothing
 MOST = 500  # customers without a reason that a day keeps by name
+MOST_OFFSETS = 250_000  # people's hours whose clocks are remembered
 BULK_ROLES = ("migration", "batch")  # words in the names of roles for approved work in bulk, as in the rules
 
 # What a person uses, whose first times count.
@@ -76,8 +80,11 @@ def day_number(date: str) -> int:
     return instants.from_rfc3339(f"{date}T00:00:00Z") // DAY
 
 
+Key = tuple[int, str]  # local day and employee id
+
+
 @dataclass(slots=True)
-class _Part:
+class Part:
     """What is known of a person-day so far. Sums and sets: parts add up."""
 
     last: int = -1
@@ -95,34 +102,31 @@ class _Part:
     changes: int = 0
     denied: int = 0
     bulk_role_events: int = 0
-    customers: set[str] = field(default_factory=set)
-    with_case: set[str] = field(default_factory=set)
-    without_case: set[str] = field(default_factory=set)
-    justified: set[str] = field(default_factory=set)
-    unjustified: set[str] = field(default_factory=set)
-    asked: set[str] = field(default_factory=set)
-    sent_without_case: set[str] = field(default_factory=set)
-    fields: dict[str, set[str]] = field(default_factory=dict)
+    customers: dict[str, int] = field(default_factory=dict)  # what is known of each, as bits: see SHOWN
     seen: dict[str, set[str]] = field(default_factory=dict)
 
-    def merge(self, other: "_Part") -> None:
+    def merge(self, other: "Part") -> "Part":
+        """This one, with what another of the same collector knows."""
         if other.last > self.last:
             self.last, self.end, self.employee = other.last, other.end, other.employee
         self.on_shift |= other.on_shift
         for name in SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in SETS:
-            getattr(self, name).update(getattr(other, name))
-        for mine, theirs in ((self.fields, other.fields), (self.seen, other.seen)):
-            for key, items in theirs.items():
-                mine.setdefault(key, set()).update(items)
+        for customer, bits in other.customers.items():
+            self.customers[customer] = self.customers.get(customer, 0) | bits
+        for kind, items in other.seen.items():
+            self.seen.setdefault(kind, set()).update(items)
+        return self
 
 
 SUMS = (
     *("off_shift", "events", "records", "exports", "records_exported", "bytes_exported", "objects_read", "bytes_read"),
     *("changes", "denied", "bulk_role_events"),
 )
-SETS = (*("customers", "with_case", "without_case", "justified", "unjustified", "asked", "sent_without_case"),)
+# What a person-day knows of a customer, in one number: a set for each would take several times the memory. From
+# FIRST_FIELD on each bit is a field of the customers' data, in the order in which the collector met them.
+SHOWN, WITH_CASE, WITHOUT_CASE, JUSTIFIED, UNJUSTIFIED, ASKED, SENT_WITHOUT_CASE = (1 << place for place in range(7))
+FIRST_FIELD = 7
 
 
 class Collector:
@@ -130,8 +134,10 @@ class Collector:
 
     def __init__(self, people: People | None = None, bulk_roles: tuple[str, ...] = BULK_ROLES) -> None:
         self.people, self.bulk_roles = people, bulk_roles
-        self._parts: dict[tuple[int, str], _Part] = {}
-        self._texts: dict[str, str] = {}  # each text once, however many sets hold it
+        self._parts: dict[Key, Part] = {}
+        self._texts: dict[str, str] = {}  # each text once, however many person-days hold it
+        self._bits: dict[int, int] = {}  # the same for what is known of a customer
+        self._fields: dict[str, int] = {}  # the bit of each field
         self._offsets: dict[tuple[str, int], int] = {}
 
     def add(self, document: Mapping[str, Any]) -> None:
@@ -144,12 +150,14 @@ class Collector:
         hour = time // HOUR
         offset = self._offsets.get((identity, hour))
         if offset is None:
+            if len(self._offsets) >= MOST_OFFSETS:
+                self._offsets.clear()
             offset = self._offsets[identity, hour] = self._offset(identity, time)
         local = time + offset
         key = local // DAY, identity
         part = self._parts.get(key)
         if part is None:
-            part = self._parts[key] = _Part()
+            part = self._parts[key] = Part()
         if time > part.last:
             part.last, part.employee, part.end = time, employee, (key[0] + 1) * DAY - offset
         self._count(part, document, employee.get("on_shift"), local % DAY // HOUR)
@@ -158,7 +166,7 @@ class Collector:
         fact = self.people.state(identity, time) if self.people is not None else None
         return employment.local(fact.employee, time) - time if fact is not None else 0
 
-    def _count(self, part: _Part, document: Mapping[str, Any], on_shift: bool | None, hour: int) -> None:
+    def _count(self, part: Part, document: Mapping[str, Any], on_shift: bool | None, hour: int) -> None:
         event = document["event"]
         trail = (document.get("aws") or {}).get("cloudtrail")
         if trail and self._in_bulk(trail):
@@ -187,7 +195,7 @@ class Collector:
         role = (session.get("session_issuer") or {}).get("user_name")
         return isinstance(role, str) and any(word in role.lower() for word in self.bulk_roles)
 
-    def _used(self, part: _Part, document: Mapping[str, Any], event: Mapping[str, Any], trail: Any) -> None:
+    def _used(self, part: Part, document: Mapping[str, Any], event: Mapping[str, Any], trail: Any) -> None:
         service = event.get("provider") or (document.get("service") or {}).get("name")
         action = event.get("action")
         if service:
@@ -212,18 +220,16 @@ class Collector:
         if isinstance(bucket, str):
             self._note(part, "buckets", bucket)
 
-    def _note(self, part: _Part, kind: str, item: str) -> None:
+    def _note(self, part: Part, kind: str, item: str) -> None:
         known = part.seen.get(kind)
         if known is None:
             known = part.seen[kind] = set()
         if item not in known:
             known.add(self._texts.setdefault(item, item))
 
-    def _accessed(self, part: _Part, access: Mapping[str, Any], action: str | None) -> None:
+    def _accessed(self, part: Part, access: Mapping[str, Any], action: str | None) -> None:
         found = (access.get("customer") or {}).get("id") or ()
         customers = [found] if isinstance(found, str) else found
-        texts = self._texts
-        customers = [texts.setdefault(customer, customer) for customer in customers]
         records = _whole(access.get("records")) or len(customers)
         part.records += records
         if action in EXPORTS:
@@ -233,23 +239,43 @@ class Collector:
             part.bytes_exported += _whole(access.get("bytes"))
         if not customers:
             return
-        part.customers.update(customers)
-        _reasons(part, customers, access, action)
-        shown = access.get("fields") or ()
-        for name in (shown,) if isinstance(shown, str) else shown:
-            part.fields.setdefault(name, set()).update(customers)
+        bits = SHOWN | _reasons(len(customers), access, action) | self._shown(access.get("fields") or ())
+        known = part.customers
+        for customer in customers:
+            before = known.get(customer)
+            if before is None:
+                known[self._texts.setdefault(customer, customer)] = self._bits.setdefault(bits, bits)
+            elif before | bits != before:
+                known[customer] = self._bits.setdefault(before | bits, before | bits)
 
-    def merge(self, other: "Collector") -> None:
-        for key, part in other._parts.items():
-            mine = self._parts.get(key)
-            if mine is None:
-                self._parts[key] = mine = _Part()
-            mine.merge(part)
+    def _shown(self, names: Any) -> int:
+        """The bits of fields."""
+        fields, bits = self._fields, 0
+        for name in (names,) if isinstance(names, str) else names:
+            bit = fields.get(name)
+            if bit is None:
+                bit = fields[name] = 1 << FIRST_FIELD + len(fields)
+            bits |= bit
+        return bits
+
+    def __len__(self) -> int:
+        """Person-days so far."""
+        return len(self._parts)
 
     def take(self, before: int | None = None) -> list[PersonDay]:
         """The person-days, in order of day and person; those of days before `before`, if given. They are let go."""
-        keys = sorted(key for key in self._parts if before is None or key[0] < before)
-        return [_finished(key[0], self._parts.pop(key)) for key in keys]
+        return list(self.finished(self.parts(before)))
+
+    def parts(self, before: int | None = None) -> Iterator[tuple[Key, Part]]:
+        """The same unfinished: what this collector still can add to, once others hold more of the same person-day."""
+        self._texts.clear()
+        for key in sorted(key for key in self._parts if before is None or key[0] < before):
+            yield key, self._parts.pop(key)
+
+    def finished(self, parts: Iterable[tuple[Key, Part]]) -> Iterator[PersonDay]:
+        """Person-days of this collector's parts, of which those of one person-day follow each other."""
+        for (day, _), several in groupby(parts, key=itemgetter(0)):
+            yield _finished(day, reduce(Part.merge, (part for _, part in several)), self._fields)
 
 
 def collect(documents: Iterable[Mapping[str, Any]], people: People | None = None) -> list[PersonDay]:
@@ -260,16 +286,23 @@ def collect(documents: Iterable[Mapping[str, Any]], people: People | None = None
     return collector.take()
 
 
-def _finished(day: int, part: _Part) -> PersonDay:
+def _finished(day: int, part: Part, fields: Mapping[str, int]) -> PersonDay:
+    customers = Counter(part.customers.values())
+
+    def number(bits: int, but: int = 0) -> int:
+        """Customers of whom one of these is known, and none of those."""
+        return sum(count for known, count in customers.items() if known & bits and not known & but)
+
+    shown = {name: number(bit) for name, bit in sorted(fields.items())}
     values: dict[str, float] = {
         "events": part.events,
         "customers": len(part.customers),
         "records": part.records,
-        "without_case": len(part.without_case - part.with_case),  # a search comes before its case
+        "without_case": number(WITHOUT_CASE, but=WITH_CASE),  # a search comes before its case
         "exports": part.exports,
         "records_exported": part.records_exported,
         "bytes_exported": part.bytes_exported,
-        "sent_without_case": len(part.sent_without_case),
+        "sent_without_case": number(SENT_WITHOUT_CASE),
         "services": len(part.seen.get("services", ())),
         "buckets": len(part.seen.get("buckets", ())),
         "objects_read": part.objects_read,
@@ -278,15 +311,14 @@ def _finished(day: int, part: _Part) -> PersonDay:
         "denied": part.denied,
         "hosts": len(part.seen.get("hosts", ())),
     }
-    asked = part.asked - (part.with_case | part.justified) | (part.asked & part.unjustified)
     kind = "shift" if part.on_shift else "off" if part.off_shift else ""
     if kind:
         values["off_shift"] = part.off_shift
-    judged = len(part.justified | part.unjustified)
+    judged = number(JUSTIFIED | UNJUSTIFIED)
     if judged:
-        values["unjustified"] = len(part.unjustified)
+        values["unjustified"] = number(UNJUSTIFIED)
         if judged >= JUDGED:
-            values["unjustified_share"] = len(part.unjustified) / judged
+            values["unjustified_share"] = values["unjustified"] / judged
     return PersonDay(
         employee={name: part.employee[name] for name in ATTRIBUTES if name in part.employee},
         day=day,
@@ -294,30 +326,36 @@ def _finished(day: int, part: _Part) -> PersonDay:
         kind=kind,
         values=values,
         seen={name: tuple(sorted(items)) for name, items in sorted(part.seen.items())},
-        fields={name: len(customers) for name, customers in sorted(part.fields.items())},
-        asked=tuple(sorted(asked)[:MOST]),
+        fields={name: count for name, count in shown.items() if count},
+        asked=tuple(sorted(customer for customer, bits in part.customers.items() if _without_reason(bits))[:MOST]),
         bulk_role_events=part.bulk_role_events,
     )
 
 
-def _reasons(part: _Part, customers: list[str], access: Mapping[str, Any], action: str | None) -> None:
-    """Whether there was a reason to see these customers."""
-    case = (access.get("case") or {}).get("id")
+def _reasons(customers: int, access: Mapping[str, Any], action: str | None) -> int:
+    """Whether there was a reason to see so many customers, as bits."""
+    case, bits = (access.get("case") or {}).get("id"), 0
     if case:
-        part.with_case.update(customers)
+        bits |= WITH_CASE
     elif action in SENDS:
-        part.sent_without_case.update(customers)
-    if len(customers) > 1 or action in EXPORTS:  # who sees several reads a list, and looks nobody up
-        return
+        bits |= SENT_WITHOUT_CASE
+    if customers > 1 or action in EXPORTS:  # who sees several reads a list, and looks nobody up
+        return bits
     justification = access.get("justification")
     if justification == "justified":
-        part.justified.update(customers)
+        bits |= JUSTIFIED
     elif justification == "unjustified":
-        part.unjustified.update(customers)
+        bits |= UNJUSTIFIED
     if not case:
-        part.without_case.update(customers)
+        bits |= WITHOUT_CASE
     if justification == "unjustified" or not case:
-        part.asked.update(customers)
+        bits |= ASKED
+    return bits
+
+
+def _without_reason(bits: int) -> bool:
+    """Whether a customer was looked up and nothing on that day says why."""
+    return bool(bits & ASKED and (bits & UNJUSTIFIED or not bits & (WITH_CASE | JUSTIFIED)))
 
 
 def _denied(document: Mapping[str, Any], event: Mapping[str, Any], trail: Any) -> bool:
@@ -327,7 +365,7 @@ def _denied(document: Mapping[str, Any], event: Mapping[str, Any], trail: Any) -
     return not trail or code.startswith(DENIED) or code.endswith(DENIED)
 
 
-def _read(part: _Part, event: Mapping[str, Any], trail: Mapping[str, Any]) -> None:
+def _read(part: Part, event: Mapping[str, Any], trail: Mapping[str, Any]) -> None:
     if event.get("action") in OBJECT_READS:
         part.objects_read += 1
         further = (trail.get("flattened") or {}).get("additional_eventdata") or {}

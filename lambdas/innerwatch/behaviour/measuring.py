@@ -82,17 +82,20 @@ def _days(
 ) -> None:
     scorer = Scorer(store.namespace, store.history(dates[0] - HISTORY, dates[0]))
     alerts = store.alerts(dates[0] * DAY, now)
-    before = dates[0]
+    collector, before, read = Collector(people), dates[0], 0
     for done, date in enumerate(dates):
         if before < date:
             scorer.learn(store.history(before, date))  # days between that gained nothing
+            collector = Collector(people)
         before = date + 1
-        collector = Collector(people)
         offsets = store.offsets(people, date) or [0]
-        for event in store.events(date * DAY - offsets[-1], (date + 1) * DAY - offsets[0]):
+        # Where it is early, a date begins before the last one ends where it is late: what was read then is not again.
+        first, last = date * DAY - offsets[-1], (date + 1) * DAY - offsets[0]
+        for event in store.events(max(first, read), last):
             collector.add(event)
             report.events += 1
-        days = [day for day in collector.take() if day.day == date]
+        read = last
+        days = [day for day in collector.take(date + 1) if day.day == date]
         documents = scorer.judge(days, alerts)
         saved = store.save(date, documents, now, clock.monotonic() + SAVING)
         report.dates += 1

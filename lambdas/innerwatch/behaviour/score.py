@@ -6,6 +6,7 @@ same code serves a stream, a replay and an evaluation.
 
 import hashlib
 import math
+import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
@@ -74,6 +75,7 @@ class Scorer:
         """`history` are days that were judged before, as `from_document` gives them, in order of the days."""
         self.namespace = namespace
         self._past: dict[str, deque[Past]] = defaultdict(deque)
+        self._jobs: dict[tuple[str, ...], tuple[str, ...]] = {}  # each once, however many days hold it
         # kind → (whose) → thing → person → day on which that was last noted
         self._used: dict[tuple[str, tuple[str, ...]], dict[str, dict[str, int]]] = defaultdict(dict)
         self._own: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)  # person, kind → thing → day
@@ -315,9 +317,10 @@ class Scorer:
 
     def _learn(self, day: PersonDay) -> None:
         job = _job(day)
+        job = self._jobs.setdefault(job, job)
         values = array("d", [day.values.get(name, math.nan) for name in NAMES])
         past = self._past[day.id]
-        past.append(Past(day.day, day.kind, job, values, frozenset(day.scores)))
+        past.append(Past(day.day, sys.intern(day.kind), job, values, frozenset(day.scores)))
         while past[0].day <= day.day - HISTORY:
             past.popleft()
         for kind, items in day.seen.items():
@@ -342,18 +345,25 @@ class Scorer:
         if today - self._pruned < 7:
             return
         self._pruned = today
-        for things in (*self._used.values(), self._asked):
-            for thing in [thing for thing, users in things.items() if max(users.values()) <= today - HISTORY]:
-                del things[thing]
-        for own in (*self._own.values(), *self._asked_of.values()):
-            for thing in [thing for thing, last in own.items() if last <= today - HISTORY]:
-                del own[thing]
+        for things in self._used.values():
+            _forget({thing: max(users.values()) for thing, users in things.items()}, today - HISTORY, things)
+        for own in self._own.values():
+            _forget(own, today - HISTORY, own)
+        _forget({asked: max(by.values()) for asked, by in self._asked.items()}, today - PAIRED, self._asked)
+        for own in self._asked_of.values():
+            _forget(own, today - PAIRED, own)
         for shown in self._fields.values():
             while shown and shown[0][0] <= today - ROLE_DAYS:
                 shown.popleft()
         for scores in self._scores.values():
             while scores and scores[0].time <= (today - HISTORY) * DAY:
                 scores.popleft()
+
+
+def _forget(last: Mapping[str, int], until: int, things: dict[str, Any]) -> None:
+    """Takes out of `things` what was last used on a day until then."""
+    for thing in [thing for thing, day in last.items() if day <= until]:
+        del things[thing]
 
 
 LEAST_LOG = 0.5  # the least spread on a logarithmic scale: a factor of 1.65

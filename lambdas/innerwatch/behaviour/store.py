@@ -25,7 +25,7 @@ from innerwatch.values import Origin
 
 LOGS = ("aws.cloudtrail", "app.access")
 PAGE = 5000  # documents a request: measured, larger ones are no faster
-BUCKETS = 10_000  # a page of an aggregation
+BUCKETS = 10_000  # people of one answer: no search hands out more hits
 WRITES = 500  # documents of a bulk request that puts some in the place of others
 KEEP_ALIVE = "5m"
 CHECKPOINT = "behaviour"
@@ -82,6 +82,7 @@ class Store:
         self.stream = stream_name(DATASET, namespace)
         self.logs = ",".join(stream_name(name, namespace) for name in LOGS)
         self.checkpoints = f"innerwatch-checkpoints-{namespace}"
+        self._ids: dict[str, str] = {}  # people's ids as documents write them, by what an aggregation makes of them
 
     # --- what people did
 
@@ -104,14 +105,20 @@ class Store:
         filters = [PERSON]
         if since is not None:
             filters.append({"range": {"event.ingested": {"gte": since - OVERLAP, "format": "epoch_millis"}}})
-        hours = {"date_histogram": {"field": "@timestamp", "fixed_interval": "1h"}}
-        sources = [{"hour": hours}, {"person": {"terms": {"field": "employee.id"}}}]
+        histogram = {"field": "@timestamp", "fixed_interval": "1d", "min_doc_count": 1}
+        query = {"bool": {"filter": filters}}
+        answer = self._search(self.logs, size=0, query=query, aggs={"days": {"date_histogram": histogram}})
+        utc_days = [int(bucket["key"]) for bucket in answer.get("aggregations", {}).get("days", {}).get("buckets", ())]
+        if people is None:
+            return [start // DAY for start in utc_days]
+        # A person's events of a UTC day lie on two local days at most: those of the first and of the last of them.
+        ends = {"first": {"min": {"field": "@timestamp"}}, "last": {"max": {"field": "@timestamp"}}}
         found = set()
-        for key in self._buckets({"bool": {"filter": filters}}, sources):
-            hour, person = int(key["hour"]), str(key["person"])
-            # An hour lies on two local days where the zone's offset is no whole number of hours.
-            offset = ahead(people, person, hour)
-            found |= {(hour + offset) // DAY, (hour + HOUR - 1 + offset) // DAY}
+        for start in utc_days:
+            of_day = {"bool": {"filter": [*filters, _between("@timestamp", start, start + DAY)]}}
+            for person, bucket in self._persons(of_day, ends):
+                times = [int(bucket[end]["value"]) for end in ends]
+                found |= {(time + ahead(people, person, time)) // DAY for time in times}
         return sorted(found)
 
     def offsets(self, people: People | None, day: int) -> list[int]:
@@ -119,23 +126,38 @@ class Store:
         if people is None:
             return [0]
         query = {"bool": {"filter": [PERSON, _between("@timestamp", day * DAY - EAST, (day + 1) * DAY + WEST)]}}
-        sources = [{"person": {"terms": {"field": "employee.id"}}}]
-        persons = [str(key["person"]) for key in self._buckets(query, sources)]
         # On a day of a change of clocks there are two.
         instants_of_day = (day * DAY - EAST, day * DAY + DAY // 2, (day + 1) * DAY + WEST)
-        return sorted({ahead(people, person, at) for person in persons for at in instants_of_day})
+        return sorted({ahead(people, person, at) for person, _ in self._persons(query) for at in instants_of_day})
 
-    def _buckets(self, query: Mapping[str, Any], sources: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-        after: dict[str, Any] = {}
+    def _persons(
+        self, query: Mapping[str, Any], aggs: Mapping[str, Any] | None = None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Whoever a query's events are of, with what is asked of each person's events."""
+        composite: dict[str, Any] = {"size": BUCKETS, "sources": [{"person": {"terms": {"field": "employee.id"}}}]}
         while True:
-            composite = {"size": BUCKETS, "sources": sources, **after}
-            answer = self._search(self.logs, size=0, query=query, aggs={"found": {"composite": composite}})
-            found = answer.get("aggregations", {}).get("found", {})
-            for bucket in found.get("buckets", ()):
-                yield bucket["key"]
+            wanted = {"found": {"composite": composite, "aggs": aggs or {}}}
+            found = self._search(self.logs, size=0, query=query, aggs=wanted).get("aggregations", {}).get("found", {})
+            buckets = {str(bucket["key"]["person"]): bucket for bucket in found.get("buckets", ())}
+            self._learn_ids(key for key in buckets if key not in self._ids)
+            for key, bucket in buckets.items():
+                yield self._ids.get(key, key), bucket
             if "after_key" not in found:
                 return
-            after = {"after": found["after_key"]}
+            composite["after"] = found["after_key"]
+
+    def _learn_ids(self, keys: Iterable[str]) -> None:
+        """How documents write people's ids: an aggregation knows them lower-cased, and the directory does not."""
+        if unknown := list(keys):
+            hits = self._search(
+                self.logs,
+                query={"terms": {"employee.id": unknown}},
+                collapse={"field": "employee.id"},
+                source=["employee.id"],
+                sort=["_doc"],
+                size=len(unknown),
+            )["hits"]["hits"]
+            self._ids |= {hit["fields"]["employee.id"][0]: hit["_source"]["employee"]["id"] for hit in hits}
 
     # --- what was measured before
 
@@ -165,16 +187,23 @@ class Store:
         stored, count = self.stored(day), Counter[str]()
         changed: list[Change] = []
         new = self._new(documents, stored, changed, count, instants.iso(now))
-        for _, lines in elastic.batches(new, self.namespace):
-            outcome = elastic.create(self.es, lines, deadline=deadline)
-            if outcome.refused:
-                raise Unavailable(f"a behaviour document was refused: {outcome.refused[0].reason}")
-            if outcome.duplicate:
-                raise Unavailable("another run measured the same day")
+        with ThreadPoolExecutor(1) as sender:  # some are taken while the next are judged
+            under_way = sender.submit(self._create, [], deadline)
+            for _, lines in elastic.batches(new, self.namespace):
+                under_way.result()
+                under_way = sender.submit(self._create, lines, deadline)
+            under_way.result()
         # What is left of the stored: all events of that person and day were resolved to somebody else.
         count["removed"] = len(stored)
         self._replace([*changed, *((identity, before, None) for identity, before in stored.items())])
         return Saved(count["new"], count["changed"], count["unchanged"], count["removed"])
+
+    def _create(self, lines: Sequence[bytes], deadline: float) -> None:
+        outcome = elastic.create(self.es, lines, deadline=deadline)
+        if outcome.refused:
+            raise Unavailable(f"a behaviour document was refused: {outcome.refused[0].reason}")
+        if outcome.duplicate:
+            raise Unavailable("another run measured the same day")
 
     def _new(
         self,
