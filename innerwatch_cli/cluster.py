@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError
@@ -32,13 +33,12 @@ def url(*, start_local: bool = False) -> str:
     return node.url
 
 
-def connect(*, start_local: bool = False) -> Elasticsearch:
-    """A client for `url()` that was seen to answer; every request it sends ends after 30 s.
+def connect(*, start_local: bool = False, **options: Any) -> Elasticsearch:
+    """A client for `url()` that was seen to answer; every request it sends ends after 30 s. `options` are the client's.
 
     ELASTICSEARCH_API_KEY goes to ELASTICSEARCH_URL only. SSL_CERT_FILE names certificates to trust, as for OpenSSL.
     """
     address = url(start_local=start_local)
-    options = {}
     if address.startswith("https:") and (certificates := os.environ.get("SSL_CERT_FILE")):
         options["ca_certs"] = certificates
     api_key = os.environ.get("ELASTICSEARCH_API_KEY") if os.environ.get("ELASTICSEARCH_URL") else None

@@ -25,7 +25,7 @@ from innerwatch_cli.coverage.evidence import Bucket, PublicKeys, Sources, errors
 from innerwatch_cli.progress import bar
 from innerwatch_cli.scope import Answer, Question, answer, gaps, verifying, writing
 from innerwatch_cli.scope.question import MOST_EVENTS
-from innerwatch_cli.scope.reading import MINUTE, Reader
+from innerwatch_cli.scope.reading import MINUTE, Pages, Reader
 from innerwatch_cli.scope.tally import listed
 
 LATENESS = 60 * MINUTE
@@ -97,7 +97,7 @@ def scope(
     if sum(map(bool, (people, alert, case))) != 1:
         raise UserError("it is not said whose accesses", "expected one of --employee, --alert and --case")
     browser = writing.find_browser() if pdf else ""  # before work that would be lost
-    es = cluster.connect()
+    es = cluster.connect(serializer=Pages())
     with cluster.errors(es):
         question = Question(
             namespace=namespace,
@@ -243,7 +243,7 @@ def run(
 def verify(path: Path) -> None:
     before = verifying.load(path)
     question, coverage, rules = verifying.asked(before, path)
-    es = cluster.connect()
+    es = cluster.connect(serializer=Pages())
     with cluster.errors(es):
         now = run(es, question, coverage, rules).summary
         made = dig(before, "made.at")

@@ -50,8 +50,9 @@ def answer(
     with reader.view() as view:
         spans = view.spans()
         advance = began(sum(span.events for span in spans))
-        for hits in view.slices(spans, advance):
+        for hits in view.slices(spans):
             tally.add(hits)
+            advance(len(hits))
     programs = reader.programs()
     rate = reader.busiest() if coverage and coverage.lacking else None
     sums = Sums()

@@ -1,26 +1,31 @@
 """Asks Elasticsearch: a question's events, page by page on one view, and what the bounds need. Whole or not at all."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
+import msgspec
 from elasticsearch import ApiError, Elasticsearch
+from elasticsearch.serializer import JsonSerializer
 
 from innerwatch import instants
 from innerwatch.elastic import Unavailable, stream_name
+from innerwatch.errors import UserError
+from innerwatch.fields import DATASETS
 from innerwatch.values import dig
+from innerwatch_cli.scope.documents import SOURCE, Hit
 from innerwatch_cli.scope.question import Query, Question, attempts, programs, query, within
-from innerwatch_cli.scope.tally import SOURCE
 
-PAGE = 5000  # documents a request: measured for behaviour, larger ones are no faster
-SLICE = 50_000  # documents that are put in order together, and so held at once
+# Documents that are asked for at once, put in order together, and so held: as many as Elasticsearch gives in one answer
+# (index.max_result_window). A second page of the same time would have it find the first one's documents again.
+SLICE = 10_000
+AHEAD = 2  # slices that are asked for while one is worked on
 KEEP_ALIVE = "10m"
 BUCKETS = 10_000
 PATIENCE = 300  # seconds that one aggregation over all documents may take
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
-
-Hit = Mapping[str, Any]
 
 
 class Span(NamedTuple):
@@ -66,7 +71,7 @@ class Reader:
 
     def known(self, person: str) -> bool:
         """Whether any document at all is of this person."""
-        index = f"logs-*-{self.question.namespace}"
+        index = ",".join(stream_name(dataset, self.question.namespace) for dataset in DATASETS)  # a hold's are hidden
         return bool(self.search(index, size=1, source=False, query={"term": {"employee.id": person}})["hits"]["hits"])
 
     def profiles(self) -> dict[str, dict[str, Any]]:
@@ -180,6 +185,49 @@ class Reader:
 ONE = {"top_hits": {"size": 1, "_source": ["employee.id"]}}
 
 
+class Hits(msgspec.Struct, frozen=True):
+    hits: list[Hit] = []
+
+
+class Shards(msgspec.Struct, frozen=True):
+    failed: int = 0
+
+
+class Page(msgspec.Struct, rename={"shards": "_shards"}):
+    """What a search of a point in time answers."""
+
+    pit_id: str = ""
+    timed_out: bool = False
+    shards: Shards = Shards()
+    hits: Hits = Hits()
+    aggregations: dict[str, Any] = {}
+
+
+class Pages(JsonSerializer):
+    """For `Elasticsearch(serializer=…)`: decodes pages into what is read of them, all else as the client does.
+
+    A view works with any client. With this one, a page costs a fifth of the time.
+    """
+
+    def json_loads(self, data: bytes) -> Any:
+        if data.startswith(b'{"pit_id":'):
+            with suppress(msgspec.DecodeError):  # such as half a surrogate pair, which the client's own decoder takes
+                return _page(data)
+        return super().json_loads(data)
+
+
+_page = msgspec.json.Decoder(Page).decode
+
+
+def converted(answer: Mapping[str, Any]) -> Page:
+    try:
+        return msgspec.convert(answer, Page)
+    except msgspec.ValidationError as error:
+        raise UserError(
+            f"a document is not such as Innerwatch writes: {error}", "expected only its own in its data streams"
+        ) from error
+
+
 class View:
     """Reads the question's events."""
 
@@ -208,52 +256,50 @@ class View:
 
     def _counts(self, start: int, end: int, step: int) -> Iterator[tuple[int, int]]:
         histogram = {"field": "@timestamp", "fixed_interval": f"{step // SECOND}s", "min_doc_count": 1}
-        answer = self._search(
+        page = self._search(
             size=0, query=between(self.reader.query, start, end), aggs={"counts": {"date_histogram": histogram}}
         )
-        for bucket in dig(answer, "aggregations.counts.buckets") or ():
+        for bucket in dig(page.aggregations, "counts.buckets") or ():
             yield int(bucket["key"]), int(bucket["doc_count"])
 
-    def slices(self, spans: Sequence[Span], done: Callable[[int], None] = lambda _: None) -> Iterator[list[Hit]]:
-        """The hits of each span; the next page is asked for while one is worked on."""
-        held: list[Hit] = []
-        with ThreadPoolExecutor(1) as ahead:
-            pages = self._pages(spans)
-            following = ahead.submit(next, pages, None)
-            while (page := following.result()) is not None:
-                following = ahead.submit(next, pages, None)
-                hits, is_last = page
-                held += hits
-                if is_last:
-                    yield held
-                    held = []
-                done(len(hits))
+    def slices(self, spans: Sequence[Span]) -> Iterator[list[Hit]]:
+        """The hits of each span, in the spans' order; the next ones are asked for while one is worked on."""
+        waiting: deque[Future[list[Hit]]] = deque()
+        with ThreadPoolExecutor(AHEAD) as workers:
+            for span in spans:
+                waiting.append(workers.submit(self._hits, span))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
-    def _pages(self, spans: Sequence[Span]) -> Iterator[tuple[list[Hit], bool]]:
-        """Pages, and whether one is its span's last."""
-        for span in spans:
-            request: dict[str, Any] = {
-                "query": between(self.reader.query, span.start, span.end),
-                "source": {"includes": list(SOURCE)},
-                "sort": ["_shard_doc"],
-                "size": PAGE,
-            }
-            while True:
-                hits = self._search(**request)["hits"]["hits"]
-                yield hits, len(hits) < PAGE
-                if len(hits) < PAGE:
-                    break
-                request["search_after"] = hits[-1]["sort"]
+    def _hits(self, span: Span) -> list[Hit]:
+        request: dict[str, Any] = {
+            "query": between(self.reader.query, span.start, span.end),
+            "source": {"includes": list(SOURCE)},
+            "sort": ["_shard_doc"],
+            "size": SLICE,
+        }
+        found: list[Hit] = []
+        while True:
+            hits = self._search(**request).hits.hits
+            found += hits
+            if len(hits) < SLICE:
+                return found
+            request["search_after"] = hits[-1].sort
 
-    def _search(self, **request: Any) -> Mapping[str, Any]:
+    def _search(self, **request: Any) -> Page:
         answer = self.reader.es.options(request_timeout=PATIENCE).search(
             pit={"id": self.pit, "keep_alive": KEEP_ALIVE},
             track_total_hits=False,
             allow_partial_search_results=False,
             **request,
         )
-        self.pit = answer.get("pit_id", self.pit)
-        return whole(answer.body)
+        page = answer.body if isinstance(answer.body, Page) else converted(answer.body)
+        if page.timed_out or page.shards.failed:
+            raise Unavailable(PARTIAL)
+        self.pit = page.pit_id or self.pit
+        return page
 
 
 def between(asked: Query, start: int, end: int) -> Query:
@@ -264,5 +310,8 @@ def between(asked: Query, start: int, end: int) -> Query:
 def whole(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     """A number that some shards did not contribute to would be wrong, and nobody could see it."""
     if answer.get("timed_out") or (answer.get("_shards") or {}).get("failed"):
-        raise Unavailable("some shards did not answer")
+        raise Unavailable(PARTIAL)
     return answer
+
+
+PARTIAL = "some shards did not answer"

@@ -1,13 +1,13 @@
 """Counts accesses one document after the other: which customers, how surely, how. Memory follows the customers. Pure.
 
-A customer's accesses are counted by each of their *traits*: who and how sure, through which system, doing what, which
-fields, justified or not. Of traits there are few, so that each customer holds some tens of numbers.
+What accesses have in common is worked out once for each *manner* of access, of which there are few. Of a customer it is
+counted how often each *trait* of these manners was met: who, through what, and what was shown.
 """
 
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -15,52 +15,44 @@ import msgspec
 
 from innerwatch.customers import REQUEST
 from innerwatch.values import dig
+from innerwatch_cli.scope.documents import Access, DataStream, Document, Employee, Event, Hit, Named, Resolution, Values
 from innerwatch_cli.scope.question import Question
 
 CERTAIN, PROBABLE, POSSIBLE = "certain", "probable", "possible"
 STRENGTHS = (CERTAIN, PROBABLE, POSSIBLE)
+PERSON, UNLOGGED = "person", "without fields"
+UNJUSTIFIED = "unjustified"
+MOST_MANNERS = 20_000  # that are remembered at once
 
-# What of a document is read.
-SOURCE = (
-    *("@timestamp", "data_stream.dataset", "event.action", "event.outcome", "event.provider", "event.ingested"),
-    *("employee.id", "employee.as_of", "employee.resolution", "user.id", "user.name", "service.name"),
-    *("access.customer.id", "access.fields", "access.records", "access.justification", "access.case.id"),
-    *("access.unjustified.customer.id", "cloud.account.id", f"{REQUEST}.bucketName"),
-)
-
-Document = Mapping[str, Any]
+Trait = tuple[tuple[str, str], ...]  # kinds and names that always come together
 
 
-class Way(NamedTuple):
-    """How a customer's data was seen."""
+class Said(NamedTuple):
+    """What a document says, but for what nearly every one says anew. None where it says nothing."""
+
+    dataset: Any
+    employee: Any
+    as_of: Any
+    method: Any
+    confidence: Any
+    reason: Any
+    account: Any
+    action: Any
+    outcome: Any
+    system: Any
+    bucket: str
+    fields: tuple[Any, ...]
+    justification: Any
+
+
+class Manner(NamedTuple):
+    """What follows from that for each such access."""
 
     strength: str
-    cause: str  # why it is no surer
-    person: str  # HR id; the account's name where nobody known to HR acted
-    system: str
-    action: str
-    fields: tuple[str, ...]  # empty: the log does not say which
-    justification: str  # justified, unjustified, unknown; empty: accesses of this log are not judged
-
-    @property
-    def traits(self) -> "tuple[Trait, ...]":
-        """What of it is counted, each a kind and a name."""
-        found: list[Trait] = [
-            (self.strength, self.person),
-            ("system", self.system),
-            ("action", self.action),
-            ("justification", self.justification),
-        ]
-        if self.cause:
-            found.append(("cause", self.cause))
-        if self.strength == POSSIBLE:
-            found.append((ACCOUNT, (self.person, self.cause)))
-        found += [("field", field) for field in self.fields] or [(UNLOGGED, self.system)]
-        return tuple(found)
-
-
-Trait = tuple[str, Any]
-ACCOUNT, UNLOGGED = "account", "without fields"
+    fields: tuple[str, ...]  # sorted; empty: the log does not say which
+    traits: tuple[int, ...]  # numbers of what is counted for a customer
+    unjudged: tuple[int, ...]  # the same for a customer of whom the document does not say whether it was justified
+    silence: "Silence"  # what it is where no customer is named
 
 
 class Silence(NamedTuple):
@@ -89,15 +81,15 @@ class Quantity:
             self.records += records
 
 
-class Count:
+# The garbage collector need not look at what is kept of customers: nothing in it leads back to it. Of many customers
+# that would be a third of the time.
+class Count(msgspec.Struct, gc=False):
     """Of some accesses to one customer: how many, first and last, and how many have a trait."""
 
-    __slots__ = ("accesses", "first", "last", "traits")
-
-    def __init__(self, time: str) -> None:
-        self.accesses = 0
-        self.first = self.last = time
-        self.traits: dict[int, int] = {}  # number of the trait → accesses
+    first: str
+    last: str
+    accesses: int = 0
+    traits: dict[int, int] = {}  # number of the trait → accesses; each instance gets its own
 
     def add(self, traits: Iterable[int], time: str) -> None:
         self.accesses += 1
@@ -110,16 +102,13 @@ class Count:
             counts[trait] = counts.get(trait, 0) + 1
 
 
-class Customer:
+class Customer(msgspec.Struct, gc=False):
     """One customer, by their id without regard to case."""
 
-    __slots__ = ("certain", "id", "own", "possible")
-
-    def __init__(self, identity: str) -> None:
-        self.id = identity  # as logs spell it; of several spellings the first in order of the alphabet
-        self.certain = False
-        self.own: Count | None = None  # what the people saw, certainly or probably
-        self.possible: Count | None = None
+    id: str  # as logs spell it; of several spellings the first in order of the alphabet
+    certain: bool = False
+    own: Count | None = None  # what the people saw, certainly or probably
+    possible: Count | None = None
 
     @property
     def strength(self) -> str:
@@ -134,12 +123,11 @@ class Seen(NamedTuple):
     first: str
     last: str
     accesses: int
-    counts: Mapping[str, Mapping[str, int]]  # kind of trait → name → accesses
+    counts: Mapping[str, dict[str, int]]  # kind of trait → name → accesses, by name
 
     def counted(self, kind: str) -> dict[str, int]:
         """Name → accesses, by name."""
-        found = self.counts.get(kind)
-        return dict(sorted(found.items())) if found else {}
+        return self.counts.get(kind, {})
 
     @property
     def fields(self) -> dict[str, int]:
@@ -152,42 +140,33 @@ class Seen(NamedTuple):
     @property
     def people(self) -> dict[str, int]:
         """Who → accesses."""
-        found: Counter[str] = Counter()
-        for strength in STRENGTHS:
-            found.update(self.counted(strength))
-        return dict(sorted(found.items()))
+        return self.counted(PERSON)
 
 
 class Tally:
     """Give it every document of the query once, slice after slice in order of time."""
 
     def __init__(self, question: Question) -> None:
-        self.question = question
         self._spelling = {person.lower(): person for person in question.people}
-        self._fields = {field.lower() for field in question.fields}
+        self._fields_asked = bool(question.fields)
         self._harmless = {name.lower() for name in question.harmless}
         self._traits: list[Trait] = []
         self._numbers: dict[Trait, int] = {}
-        self._ways: dict[Way, tuple[int, ...]] = {}  # the numbers of its traits
+        self._doubtful: dict[int, tuple[str, str]] = {}  # traits of possible accesses → account and cause
+        self._manners: dict[tuple[Any, ...], Manner] = {}  # by what is said
         self.customers: dict[str, Customer] = {}
         self.silences: defaultdict[Silence, Quantity] = defaultdict(Quantity)
         self.harmless = 0  # accesses without a customer to what the question calls harmless
-        self.events: Counter[str] = Counter()  # by strength
-        self.versions: Counter[int] = Counter()  # of the directory: employee.as_of → documents
+        self.versions: set[int] = set()  # of the directory: employee.as_of
         self.newest = ""  # event.ingested
         self._days: dict[str, Any] = {}
         self._counts: Counter[str] = Counter()
 
     # --- the documents
 
-    def add(self, hits: Sequence[Mapping[str, Any]]) -> None:
-        """The hits of one slice of time, all of one UTC day, in any order; slices come in order of time."""
-        lines = []
-        for hit in hits:
-            access = Access(hit)
-            self._count(access)
-            lines.append((access.time, access.id, access.line()))
-        lines.sort()
+    def add(self, hits: Iterable[Hit]) -> None:
+        """The hits of one slice of time, in any order; slices come in order of time."""
+        lines = sorted((hit.document.time, hit.id, self._read(hit.id, hit.document)) for hit in hits)
         for day, some in groupby(lines, key=lambda it: it[0][:10]):
             texts = [text for _, _, text in some]
             if day not in self._days:
@@ -195,37 +174,72 @@ class Tally:
             self._days[day].update(b"".join(texts))
             self._counts[day] += len(texts)
 
-    def _count(self, access: "Access") -> None:
-        strength, cause, person = self._who(access)
-        if self._fields and not access.fields:
-            strength, cause = POSSIBLE, "which fields were shown was not logged"
-        self.events[strength] += 1
-        if access.as_of is not None:
-            self.versions[access.as_of] += 1
-        if access.ingested > self.newest:
-            self.newest = access.ingested
-        if not access.customers:
-            place = Silence(strength, person, access.system, access.bucket, access.action)
-            self._silent(place, access.records)
-            return
-        way = Way(strength, cause, person, access.system, access.action, access.fields, access.justification)
-        for customer in access.customers:
-            own = way
-            if access.justification == "unjustified" and customer not in access.judged:
-                # Others of the same access were unjustified; of this one the document does not say.
-                own = way._replace(justification="unknown")
-            self._see(customer, own, access.time)
+    def _read(self, identity: str, document: Document) -> bytes:
+        """Counts a document, and returns its line of evidence."""
+        event, access = document.event or NO_EVENT, document.access or NO_ACCESS
+        said, justification = _said(document, event, access), access.justification
+        manner = self._manner(said)
+        customers = texts(access.customer.id) if access.customer else []
+        judged = texts(access.unjustified.customer.id) if access.unjustified and access.unjustified.customer else []
+        if event.ingested and event.ingested > self.newest:
+            self.newest = event.ingested
+        for customer in customers:
+            # Where others of the same access were unjustified, of this one the document does not say.
+            known = customer in judged or justification != UNJUSTIFIED
+            self._see(customer, manner.strength, manner.traits if known else manner.unjudged, document.time)
+        if not customers:
+            self._silent(manner.silence, access.records)
+        case = access.case.id if access.case else None
+        shown = (customers, manner.fields, access.records, case, justification or None, judged)
+        return ascii_json((identity, document.time, *said[:-2], *shown)) + b"\n"
 
-    def _who(self, access: "Access") -> tuple[str, str, str]:
+    def _manner(self, said: tuple[Any, ...]) -> Manner:
+        try:
+            found = self._manners.get(said)
+        except TypeError:  # a list where a text is written, which no dict takes for a key
+            return self._worked_out(Said(*said))
+        if found is None:
+            if len(self._manners) >= MOST_MANNERS:
+                self._manners.clear()
+            found = self._manners[said] = self._worked_out(Said(*said))
+        return found
+
+    def _worked_out(self, said: Said) -> Manner:
+        strength, cause, person = self._who(said)
+        fields = tuple(texts(said.fields))
+        if self._fields_asked and not fields:
+            strength, cause = POSSIBLE, "which fields were shown was not logged"
+        if said.as_of is not None:
+            self.versions.add(said.as_of)
+        system, action = str(said.system or said.dataset), str(said.action or "unknown")
+        who: Trait = ((strength, person), (PERSON, person), *((("cause", cause),) if cause else ()))
+        shown: Trait = tuple(("field", field) for field in fields) or ((UNLOGGED, system),)
+        through = ("system", system), ("action", action)
+        traits, unjudged = (
+            tuple(map(self._number, (who, (*through, ("justification", it)), shown)))
+            for it in (str(said.justification or ""), "unknown")
+        )
+        if strength == POSSIBLE:
+            self._doubtful[self._number(who)] = person, cause
+        return Manner(strength, fields, traits, unjudged, Silence(strength, person, system, said.bucket, action))
+
+    def _number(self, trait: Trait) -> int:
+        number = self._numbers.setdefault(trait, len(self._traits))
+        if number == len(self._traits):
+            self._traits.append(trait)
+        return number
+
+    def _who(self, said: Said) -> tuple[str, str, str]:
         """How sure it is that one of the people saw it, why no surer, and who it is said to have been."""
-        if access.employee is None:
-            return POSSIBLE, f"nobody known to HR: {access.reason or 'no reason given'}", access.account
-        person = self._spelling.get(access.employee.lower())
+        if said.employee is None:
+            cause = f"nobody known to HR: {said.reason or 'no reason given'}"
+            return POSSIBLE, cause, str(said.account or "unknown account")
+        person = self._spelling.get(str(said.employee).lower())
         if person is None:
-            return POSSIBLE, "guessed to be somebody else: the caller chose the name", access.employee
-        if access.confidence != "certain":
-            return PROBABLE, f"the person is {access.confidence}", person
-        if access.outcome != "success":
+            return POSSIBLE, "guessed to be somebody else: the caller chose the name", str(said.employee)
+        if said.confidence != "certain":
+            return PROBABLE, f"the person is {said.confidence}", person
+        if said.outcome != "success":
             return PROBABLE, "the log does not say whether the access succeeded", person
         return CERTAIN, "", person
 
@@ -237,54 +251,50 @@ class Tally:
             return
         self.silences[silence].add(records if isinstance(records, int) else None)
 
-    def _traits_of(self, way: Way) -> tuple[int, ...]:
-        found = self._ways.get(way)
-        if found is None:
-            for trait in way.traits:
-                if trait not in self._numbers:
-                    self._numbers[trait] = len(self._traits)
-                    self._traits.append(trait)
-            found = self._ways[way] = tuple(self._numbers[trait] for trait in way.traits)
-        return found
-
-    def _see(self, identity: str, way: Way, time: str) -> None:
+    def _see(self, identity: str, strength: str, traits: tuple[int, ...], time: str) -> None:
         key = identity.lower()
         customer = self.customers.get(key)
         if customer is None:
             customer = self.customers[key] = Customer(identity)
         elif identity < customer.id:
             customer.id = identity
-        if way.strength == POSSIBLE:
-            count = customer.possible = customer.possible or Count(time)
+        if strength == POSSIBLE:
+            count = customer.possible = customer.possible or Count(time, time)
         else:
-            count = customer.own = customer.own or Count(time)
-            customer.certain = customer.certain or way.strength == CERTAIN
-        count.add(self._traits_of(way), time)
+            count = customer.own = customer.own or Count(time, time)
+            if strength == CERTAIN:
+                customer.certain = True
+        count.add(traits, time)
 
     # --- what was found
 
     def seen(self) -> Iterator[Seen]:
         """Every customer, the surest first, then by id."""
+        names = sorted({it for trait in self._traits for it in trait})
+        place = {name: number for number, name in enumerate(names)}
+        places = [tuple(place[it] for it in trait) for trait in self._traits]
         order = sorted(self.customers.values(), key=lambda it: (STRENGTHS.index(it.strength), it.id))
         for customer in order:
             # Of a customer whom the people saw themselves, what others may have been adds nothing.
             count = customer.own or customer.possible
             if count is None:
                 raise AssertionError("a customer is made for an access")
+            found: dict[int, int] = {}
+            for trait, accesses in count.traits.items():
+                for number in places[trait]:
+                    found[number] = found.get(number, 0) + accesses
             counts: dict[str, dict[str, int]] = {}
-            for number, accesses in count.traits.items():
-                kind, name = self._traits[number]
-                if kind != ACCOUNT:
-                    counts.setdefault(kind, {})[name] = accesses
+            for number in sorted(found):
+                kind, name = names[number]
+                counts.setdefault(kind, {})[name] = found[number]
             yield Seen(customer.id, customer.strength, count.first, count.last, count.accesses, counts)
 
     def possible(self) -> Iterator[tuple[str, str, str, int]]:
         """Customer's id, account, cause and accesses, of everything that only may have been one of the people."""
         for customer in self.customers.values():
-            for number, accesses in customer.possible.traits.items() if customer.possible else ():
-                kind, name = self._traits[number]
-                if kind == ACCOUNT:
-                    yield customer.id, *name, accesses
+            for trait, accesses in customer.possible.traits.items() if customer.possible else ():
+                if trait in self._doubtful:
+                    yield customer.id, *self._doubtful[trait], accesses
 
     def evidence(self) -> dict[str, Any]:
         """Per UTC day the SHA-256 of its events' lines; of all, that of the days' hashes."""
@@ -296,71 +306,49 @@ class Tally:
         return {"events": sum(self._counts.values()), "sha256": whole.hexdigest(), "days": days}
 
 
-class Access:
-    """What is read of one document."""
-
-    __slots__ = (
-        *("account", "action", "as_of", "bucket", "case", "confidence", "customers", "employee", "fields", "id"),
-        *("ingested", "judged", "justification", "outcome", "reason", "records", "system", "time"),
-        *("_said", "_shown"),
+def _said(document: Document, event: Event, access: Access) -> tuple[Any, ...]:
+    """The values of a Said, without the time that a named tuple takes."""
+    employee, user = document.employee or NOBODY, document.user or UNNAMED
+    resolution = employee.resolution or UNRESOLVED
+    fields = access.fields
+    return (
+        (document.data_stream or NO_STREAM).dataset,
+        employee.id,
+        employee.as_of,
+        resolution.method,
+        resolution.confidence,
+        resolution.reason,
+        user.name or user.id,
+        event.action,
+        event.outcome,
+        (document.service or UNNAMED).name or event.provider,
+        str(dig(document.aws, BUCKET) or "") if document.aws else "",
+        fields if isinstance(fields, tuple) else () if fields is None else (fields,),
+        access.justification,
     )
 
-    def __init__(self, hit: Mapping[str, Any]) -> None:
-        document: Document = hit["_source"]
-        get = document.get
-        employee: Document = get("employee") or NOTHING
-        resolution: Document = employee.get("resolution") or NOTHING
-        event: Document = get("event") or NOTHING
-        access: Document = get("access") or NOTHING
-        user: Document = get("user") or NOTHING
-        dataset = (get("data_stream") or NOTHING).get("dataset")
-        account = user.get("name") or user.get("id")
-        system = (get("service") or NOTHING).get("name") or event.get("provider")
-        action, self.outcome, self.ingested = event.get("action"), event.get("outcome"), event.get("ingested") or ""
-        identity, self.confidence, self.reason = (
-            employee.get("id"),
-            resolution.get("confidence"),
-            resolution.get("reason"),
-        )
-        self.id: str = hit["_id"]
-        self.time: str = document["@timestamp"]
-        self.employee = None if identity is None else str(identity)
-        self.as_of = employee.get("as_of")
-        self.account, self.system, self.action = (
-            str(account or "unknown account"),
-            str(system or dataset),
-            str(action or "unknown"),
-        )
-        self.bucket = str(dig(document, f"{REQUEST}.bucketName") or "") if "aws" in document else ""
-        self.customers = texts((access.get("customer") or NOTHING).get("id"))
-        self.fields = tuple(texts(access.get("fields")))
-        self.records = access.get("records")
-        self.justification = str(access.get("justification") or "")
-        self.judged = texts(dig(access, "unjustified.customer.id")) if "unjustified" in access else []
-        self._said = (self.id, self.time, dataset, identity, self.as_of, resolution.get("method"), self.confidence)
-        self._shown = (account, action, self.outcome, system, self.bucket, self.customers, self.fields, self.records)
-        self.case = (access.get("case") or NOTHING).get("id")
 
-    def line(self) -> bytes:
-        """What is hashed: the id, and all that the numbers depend on, as one line of JSON in ASCII."""
-        said = (*self._said, self.reason, *self._shown, self.case, self.justification or None, self.judged)
-        try:
-            quick = _quick(said)
-            if quick.isascii() and b"\\" not in quick and b"\x7f" not in quick:  # what both write alike
-                return quick + b"\n"
-        except UnicodeEncodeError:
-            pass
-        return _encode(said).encode() + b"\n"
+def ascii_json(value: Any) -> bytes:
+    """As Python's own json writes it without spaces, which has one form also for what is no valid text."""
+    try:
+        quick = _quick(value)
+        if quick.isascii() and b"\\" not in quick and b"\x7f" not in quick:  # what both write alike
+            return quick
+    except UnicodeEncodeError:
+        pass
+    return _encode(value).encode()
 
 
-NOTHING: Document = {}
+NOBODY, UNRESOLVED, UNNAMED = Employee(), Resolution(), Named()
+NO_EVENT, NO_ACCESS, NO_STREAM = Event(), Access(), DataStream()
+BUCKET = f"{REQUEST}.bucketName".removeprefix("aws.")
 _quick = msgspec.json.Encoder().encode
-_encode = json.JSONEncoder(separators=(",", ":")).encode  # ASCII: also what is no valid text has one form
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def texts(value: Any) -> list[str]:
+def texts(value: Values) -> list[str]:
     """The texts that a field holds, sorted, each once."""
-    if isinstance(value, list):
+    if isinstance(value, tuple):
         return [str(value[0])] if len(value) == 1 else sorted(set(map(str, value)))
     return [] if value is None else [str(value)]
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from innerwatch.errors import UserError
 from innerwatch_cli.report import environment
-from innerwatch_cli.scope.tally import STRENGTHS, Seen
+from innerwatch_cli.scope.tally import STRENGTHS, Seen, ascii_json
 
 CSV, JSONL, SUMMARY, REPORT, PDF = "customers.csv", "customers.jsonl", "summary.json", "report.html", "report.pdf"
 SHOWN = 2000  # customers in the report; the files have all
@@ -51,10 +51,7 @@ def said(seen: Seen) -> dict[str, Any]:
 
 def json_line(seen: Seen) -> bytes:
     """One customer, exactly as the logs have it, in ASCII."""
-    return _encode(said(seen)).encode() + b"\n"
-
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+    return ascii_json(said(seen)) + b"\n"
 
 
 def cell(value: Any) -> str:

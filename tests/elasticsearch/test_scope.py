@@ -34,7 +34,7 @@ from innerwatch_cli.simulate import simulate
 from innerwatch_cli.simulate.customers import OBJECTS
 from tests import trail_files
 from tests.chain import LEDGER, TABLE, empty_account
-from tests.elasticsearch.test_coverage import HOURS, KEY, NINE, SLOT, Delivery
+from tests.delivery import HOURS, KEY, NINE, SLOT, Delivery
 from tests.trail_files import BUCKET, MINUTE
 from tests.unit.test_scope_tally import hit
 
@@ -380,8 +380,7 @@ def test_pages_and_slices_lose_and_double_nothing(
     ]
     fill(elasticsearch, namespace, *hits)
     whole = asked(namespace, tmp_path / "whole", "--employee", "E1", *DAY)
-    monkeypatch.setattr("innerwatch_cli.scope.reading.PAGE", 7)
-    monkeypatch.setattr("innerwatch_cli.scope.reading.SLICE", 20)
+    monkeypatch.setattr("innerwatch_cli.scope.reading.SLICE", 7)
     sliced = asked(namespace, tmp_path / "sliced", "--employee", "E1", *DAY)
     assert sliced["evidence"] == whole["evidence"]
     assert (sliced["evidence"]["events"], sliced["totals"]["lower"]) == (200, 40)

@@ -12,7 +12,7 @@ from innerwatch.errors import UserError
 from innerwatch_cli.scope import bounds, gaps
 from innerwatch_cli.scope.question import Question
 from innerwatch_cli.scope.tally import Tally
-from tests.unit.test_scope_tally import hit, question
+from tests.unit.test_scope_tally import as_read, hit, question
 
 NINE = instants.from_rfc3339("2026-03-05T09:00:00Z")
 MINUTE = 60_000
@@ -21,7 +21,9 @@ MINUTE = 60_000
 def tally_of(asked: Question) -> Tally:
     """Two certain customers, one probable, one possible."""
     tally = Tally(asked)
-    tally.add([hit(1, ["C-1", "C-2"]), hit(2, ["C-3"], confidence="asserted"), hit(3, ["C-4", "C-1"], employee=None)])
+    tally.add(
+        as_read(hit(1, ["C-1", "C-2"]), hit(2, ["C-3"], confidence="asserted"), hit(3, ["C-4", "C-1"], employee=None))
+    )
     return tally
 
 
@@ -82,12 +84,12 @@ def test_minutes_for_which_nobody_vouches_are_an_assumption_and_no_number() -> N
 def test_records_without_customers_count_one_each_and_unnumbered_accesses_have_no_limit() -> None:
     asked = question()
     tally = tally_of(asked)
-    tally.add([hit(4, (), records=500)])
+    tally.add(as_read(hit(4, (), records=500)))
     found = totals(asked, tally, PROVEN, None, 12)
     assert found.upper == 504
     assert any("belongs to one customer" in text for text, _ in found.assumptions)
     assert any("12 customers" in otherwise for _, otherwise in found.assumptions)
-    tally.add([hit(5, ())])
+    tally.add(as_read(hit(5, ())))
     assert totals(asked, tally, PROVEN, None, 0).upper is None
     assert totals(question(base=9000), tally, PROVEN, None, 0).upper == 9000
 

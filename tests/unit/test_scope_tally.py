@@ -3,10 +3,12 @@
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from innerwatch_cli.scope.documents import Hit
 from innerwatch_cli.scope.question import Question
 from innerwatch_cli.scope.tally import Tally
 from innerwatch_cli.scope.writing import json_line
@@ -46,9 +48,14 @@ def hit(
     return {"_id": f"event-{number}", "_source": document}
 
 
+def as_read(*hits: dict[str, Any]) -> list[Hit]:
+    """Hits as a page has them."""
+    return msgspec.convert(hits, list[Hit])
+
+
 def tallied(*hits: dict[str, Any], **changes: Any) -> Tally:
     tally = Tally(question(**changes))
-    tally.add(hits)
+    tally.add(as_read(*hits))
     return tally
 
 
@@ -154,10 +161,10 @@ def test_the_hash_is_the_documented_one_and_does_not_follow_the_slices() -> None
     """Written out, so that a change of the definition is seen: old reports could not be verified any more."""
     hits = [hit(number, time=f"2026-03-0{day}T09:00:0{number}.000Z") for day in (5, 6) for number in range(4)]
     whole, sliced = Tally(question()), Tally(question())
-    whole.add(hits[:4])
-    whole.add(hits[4:])
+    whole.add(as_read(*hits[:4]))
+    whole.add(as_read(*hits[4:]))
     for start in range(0, 8, 2):
-        sliced.add(hits[start : start + 2])
+        sliced.add(as_read(*hits[start : start + 2]))
     assert whole.evidence() == sliced.evidence()
     assert whole.evidence()["days"][DAY]["events"] == 4
     assert whole.evidence()["sha256"] == "c06c869e8ff2e382c2a489741dd13bd7a2f195f744b56f08433c5be0d6ba9a8b"

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from innerwatch_cli.commands.scope import scope
 from innerwatch_cli.scope import verifying, writing
 from innerwatch_cli.scope.question import Question
 from innerwatch_cli.scope.tally import Tally
-from tests.unit.test_scope_tally import HOSTILE, hit, question
+from tests.unit.test_scope_tally import HOSTILE, as_read, hit, question
 
 
 def written(folder: Path, *ids: str) -> dict[str, Any]:
     tally = Tally(question())
-    tally.add([hit(number, [identity]) for number, identity in enumerate(ids)])
+    tally.add(as_read(*(hit(number, [identity]) for number, identity in enumerate(ids))))
     summary: dict[str, Any] = {
         "schema": "innerwatch.scope/1",
         "question": question(people=("</script><b>",)).as_json(),
@@ -83,6 +84,14 @@ def test_no_cell_is_a_formula(tmp_path: Path, identity: str) -> None:
 def test_a_cell_never_begins_as_a_formula_does(text: str) -> None:
     assert not writing.cell(text).startswith(writing.FORMULA)
     assert writing.cell(text).removeprefix("'") in (text, text.removeprefix("'"))
+
+
+@pytest.mark.parametrize(("alert", "command"), [("", "ID"), ("a1 $(rm)", "'a1 $(rm)'")])
+def test_the_report_says_how_its_events_are_proven(tmp_path: Path, alert: str, command: str) -> None:
+    summary = written(tmp_path / "first", "C-1")
+    summary["question"] |= {"alert": alert, "namespace": "other"}
+    page = unescape(writing.report(summary, []))
+    assert f"<code>innerwatch evidence {command} --namespace other --json > proof.json</code>" in page
 
 
 def test_what_customers_and_people_are_called_stays_text(tmp_path: Path) -> None:
