@@ -3,22 +3,28 @@
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
+from innerwatch_cli.report import text
+
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 
 
 class Page(HTMLParser):
-    """Reads a page whole. AssertionError for tags not closed in order, scripts, and outside addresses."""
+    """Reads a page whole. AssertionError for tags not closed in order, scripts, and outside addresses.
 
-    def __init__(self, text: str) -> None:
+    The one place outside that a link may lead to, told nothing of where it was followed, is a raw record's object.
+    """
+
+    def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
         self.open: list[str] = []
         self.tags: list[str] = []
         self.links: list[str] = []
+        self.objects: list[str] = []  # links to objects in AWS's console
         self.words: list[str] = []
         self.values: dict[str, str] = {}  # of form fields, by name
         self.rows: list[str] = []  # the text of each table's row
         self.selected: list[str] = []
-        self.feed(text)
+        self.feed(page)
         self.close()
         assert not self.open, f"never closed: {self.open}"
 
@@ -34,6 +40,10 @@ class Page(HTMLParser):
         self.tags.append(tag)
         for name in ("href", "src", "action"):
             if address := named.get(name):
+                if tag == "a" and address.startswith(text.CONSOLE):
+                    assert named["rel"] == "noreferrer"
+                    self.objects.append(address)
+                    continue
                 parts = urlsplit(address)
                 assert not parts.scheme, address
                 assert not parts.netloc, address

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import shlex
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -11,12 +12,14 @@ from typing import Any
 
 import click
 from elasticsearch import Elasticsearch
+from rich.markup import escape
 from rich.table import Table
 
 import enrich_logs
 import sync_hr
 from innerwatch import wiring
 from innerwatch.append_only import create_table
+from innerwatch.behaviour.collect import People
 from innerwatch.behaviour.measuring import measure
 from innerwatch.detection.engine import detect
 from innerwatch.values import dig
@@ -31,7 +34,9 @@ from innerwatch_cli.simulate import simulate
 from innerwatch_cli.simulate.company import WITHOUT_CASES
 from innerwatch_cli.simulate.customers import OBJECTS
 
-LOGS, HR, FAILED = "innerwatch-demo-logs", "innerwatch-demo-hr", "innerwatch-demo-failed"
+# Names that AWS keeps for examples: nobody's bucket can have one.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+LOGS, HR, FAILED = "amzn-s3-demo-logs", "amzn-s3-demo-hr", "amzn-s3-demo-failed"
 TABLE, LEDGER = "directory", "ledger"
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 
@@ -59,12 +64,13 @@ def demo(seed: int, people: int, days: int, folder: Path, as_json: bool) -> None
     index_templates.install(es)
     run_functions(cluster.url(), namespace, logs)
     with err.status("Running the detection rules …"), cluster.errors(es):
-        find(es, namespace, logs / "hr" / "employees.csv")
+        find(es, namespace, options.directory((logs / "hr" / "employees.csv",)))
         findings = collect(es, namespace)
     scorecard = score(findings, load_truth(logs / "truth.json"), employee_names(logs / "hr" / "employees.csv"))
     page = folder / "report.html"
     title = f"Innerwatch: a fictional company of {people} people"
-    page.write_text(report.render(findings, title=title, made_at=datetime.now(UTC), scorecard=scorecard))
+    proof = f"--namespace {namespace} {copies(logs)}"
+    page.write_text(report.render(findings, title=title, made_at=datetime.now(UTC), scorecard=scorecard, proof=proof))
     if as_json:
         json.dump(summary(findings, scorecard, page), sys.stdout, indent=2)
         print()
@@ -72,15 +78,21 @@ def demo(seed: int, people: int, days: int, folder: Path, as_json: bool) -> None
         show(findings, scorecard)
         out.print(f"\nReport: [bold]{page}[/]   Documents: namespace [bold]{namespace}[/] on {cluster.url()}")
         out.print(f"To look closer: [bold]innerwatch view --namespace {namespace}[/]")
+        out.print(f"To prove an alert: [bold]innerwatch evidence ID {escape(proof)}[/]")
 
 
-def find(es: Elasticsearch, namespace: str, feed: Path) -> None:
+def copies(logs: Path) -> str:
+    """Where `innerwatch evidence` finds the raw logs: the bucket that they were read from is gone."""
+    return " ".join(f"--copy {shlex.quote(str(logs / name))}" for name in ("cloudtrail", "app"))
+
+
+def find(es: Elasticsearch, namespace: str, people: People | None) -> None:
     """Alerts, then people's days with the risk that these make, then the alerts of rules on such days."""
     rules, everything = compile_rules([RULES]), f"logs-*-{namespace}"
     es.indices.refresh(index=everything)
     detect(es, rules, namespace=namespace)
     es.indices.refresh(index=everything)
-    measure(es, options.directory((feed,)), namespace)
+    measure(es, people, namespace)
     es.indices.refresh(index=everything)
     detect(es, rules, namespace=namespace)
     es.indices.refresh(index=everything)

@@ -123,6 +123,14 @@ def fingerprint_of(content: bytes) -> str:
         return ""
 
 
+def said_to_list(content: bytes) -> dict[str, str]:
+    """Key → SHA-256 as a digest lists it, whoever wrote it; nothing, where it is no digest."""
+    try:
+        return {it.s3_object: it.hash_value.lower() for it in msgspec.json.decode(content, type=_Content).log_files}
+    except (ValueError, RecursionError):
+        return {}
+
+
 def _verify(public_key: bytes, signature: str, signed: bytes) -> None:
     """RSASSA-PKCS1-v1_5 with SHA-256; CloudTrail's public keys are PKCS #1 in DER."""
     try:

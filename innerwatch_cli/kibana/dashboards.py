@@ -37,6 +37,10 @@ VIEWS = {  # id → name, index pattern
     "innerwatch-alerts": ("Innerwatch: alerts", "logs-innerwatch.alert-*"),
     "innerwatch-behaviour": ("Innerwatch: behaviour and risk", "logs-innerwatch.behaviour-*"),
 }
+# Fields of a data view that Kibana takes from the document as it was written, in place of the index, which has texts in
+# lower case: an S3 key is another one then. A runtime field without a script does that.
+# https://www.elastic.co/docs/manage-data/data-store/mapping/define-runtime-fields-in-search-request
+AS_WRITTEN = {"innerwatch-activity": ("log.file.path",)}
 SEARCHES = {  # id → title, what it is for, data view, query in KQL, columns
     "innerwatch-alerts": (
         "[Innerwatch] Alerts",
@@ -45,7 +49,7 @@ SEARCHES = {  # id → title, what it is for, data view, query in KQL, columns
         "",
         (
             *("rule.name", "rule.category", "employee.name", "employee.department", "employee.status"),
-            *("innerwatch.alert.reason", "innerwatch.alert.evidence.count", "access.customer.id"),
+            *("innerwatch.alert.reason", "innerwatch.alert.evidence.count", "access.customer.id", "event.id"),
         ),
     ),
     "innerwatch-access": (
@@ -56,6 +60,7 @@ SEARCHES = {  # id → title, what it is for, data view, query in KQL, columns
         (
             *("employee.name", "employee.role", "service.name", "event.action", "access.customer.id"),
             *("access.fields", "access.records", "access.case.id", "access.justification", "employee.on_shift"),
+            *("log.file.path", "log.offset"),
         ),
     ),
     "innerwatch-unresolved": (
@@ -65,13 +70,21 @@ SEARCHES = {  # id → title, what it is for, data view, query in KQL, columns
         "not employee.id: *",
         (
             *("data_stream.dataset", "user.name", "user.id", "employee.resolution.method"),
-            *("employee.resolution.reason", "event.action", "source.address"),
+            *("employee.resolution.reason", "event.action", "source.address", "log.file.path", "log.offset"),
         ),
+    ),
+    "innerwatch-records": (
+        "[Innerwatch] Raw records",
+        "Every event with its raw record: the object (bucket, key, version) and the record or line in it",
+        "innerwatch-activity",
+        "",
+        ("data_stream.dataset", "employee.name", "event.action", "event.id", "log.file.path", "log.offset"),
     ),
 }
 TIMELINE = (  # columns of the Timeline
     *("@timestamp", "data_stream.dataset", "event.action", "employee.name", "employee.role", "employee.status"),
     *("access.customer.id", "access.case.id", "service.name", "event.provider", "source.ip", "rule.name"),
+    *("log.file.path", "log.offset"),
 )
 
 
@@ -159,6 +172,8 @@ def data_views() -> Iterator[Object]:
     for name, (title, pattern) in VIEWS.items():
         # `allowNoIndex`: the view may be there before the first document is.
         attributes = {"title": pattern, "name": title, "timeFieldName": "@timestamp", "allowNoIndex": True}
+        if name in AS_WRITTEN:
+            attributes["runtimeFieldMap"] = _json({field: {"type": "keyword"} for field in AS_WRITTEN[name]})
         yield _object("index-pattern", name, attributes, [], "8.0.0")
 
 
@@ -202,7 +217,7 @@ def timeline_template() -> Object:
         "description": "All that the person behind an alert did, with customers and cases",
         "timelineType": "template",
         "templateTimelineId": str(uuid.uuid5(uuid.NAMESPACE_URL, "innerwatch/kibana/timeline/person")),
-        "templateTimelineVersion": 1,
+        "templateTimelineVersion": 2,
         "status": "active",
         "columns": [{"columnHeaderType": "not-filtered", "id": name} for name in TIMELINE],
         "dataProviders": [

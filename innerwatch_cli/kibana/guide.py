@@ -83,6 +83,18 @@ SCOPE_OF_ALERT = (
     "```\ninnerwatch scope --alert ID\n```\n\n"
     "ID is the `event.id` of Innerwatch's alert. It gives the bounds of their number, too."
 )
+RECORDED = (
+    "`log.file.path` names the object (bucket, key, version) and `log.offset` the record or line in it, from 1. "
+    "Whether the event says what the raw record says, and whether CloudTrail signed the object:\n\n"
+)
+PROOF = (
+    f"{RECORDED}```\ninnerwatch evidence ID\n```\n\nID is the event's own: `kibana.alert.ancestors.id`. "
+    "`--json` gives the whole proof, for a file."
+)
+PROOF_OF_ALERT = (
+    f"Of each event in the evidence, {RECORDED}```\ninnerwatch evidence ID\n```\n\nID is the `event.id` of "
+    "Innerwatch's alert. `--json` gives the whole proof, for a file."
+)
 
 
 def guide(rule: CompiledRule, stream: str, links: str) -> str:
@@ -96,6 +108,7 @@ def guide(rule: CompiledRule, stream: str, links: str) -> str:
         ("False positives", _list(rule.falsepositives) or "None are known to the rule's author."),
         ("Who else", _who_else(rule, stream)),
         ("Which customers", SCOPE),
+        ("Raw record and proof", PROOF),
         ("Dashboards", links),
         NOTES,
     )
@@ -172,6 +185,7 @@ def promotion_guide(links: str) -> str:
         ("False positives", "Those of the rule that `rule.name` names are in its Sigma file, under `falsepositives`."),
         ("Who else", f"```\ninnerwatch backtest RULE --days {DAYS}\n```\n\nRULE is that Sigma file."),
         ("Which customers", SCOPE_OF_ALERT),
+        ("Raw records and proof", PROOF_OF_ALERT),
         ("Dashboards", links),
         NOTES,
     )

@@ -50,6 +50,7 @@ WHO = (
     "employee.days_to_exit",
     "employee.resolution.confidence",
 )
+RECORD = ("log.file.path", "log.offset")  # where the raw record is
 WHAT = {  # what an analyst sees first, by dataset
     "app.access": (
         "event.action",
@@ -61,6 +62,7 @@ WHAT = {  # what an analyst sees first, by dataset
         "access.justification",
         "email.to.address",
         "source.ip",
+        *RECORD,
     ),
     "aws.cloudtrail": (
         "event.action",
@@ -72,6 +74,7 @@ WHAT = {  # what an analyst sees first, by dataset
         "cloud.region",
         "source.ip",
         "user_agent.original",
+        *RECORD,
     ),
     alerts.DATASET: (
         "innerwatch.alert.reason",

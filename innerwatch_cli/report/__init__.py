@@ -4,6 +4,7 @@
 the page. `innerwatch view` shows the same with the same parts (`parts.html.j2`, `style.css`).
 """
 
+import shlex
 from datetime import datetime
 from typing import Any
 
@@ -31,12 +32,23 @@ def environment(*loaders: BaseLoader) -> Environment:
     made.filters.update(
         dig=dig, level=level, as_list=as_list, measure=charts.note, unusual=charts.unusual, told=charts.told
     )
+    made.filters.update(console=text.console, quoted=shlex.quote)
     made.globals.update(timeline=timeline.svg, chart=charts.behaviour, risk_chart=charts.risk, severities=SEVERITIES)
     return made
 
 
-def render(findings: Findings, *, title: str, made_at: datetime, scorecard: dict[str, Any] | None = None) -> str:
-    """The page. `scorecard` is the demo's comparison with what was planted; a real report has none."""
+def render(
+    findings: Findings,
+    *,
+    title: str,
+    made_at: datetime,
+    scorecard: dict[str, Any] | None = None,
+    proof: str = "",
+) -> str:
+    """The page. `scorecard` is the demo's comparison with what was planted; a real report has none.
+
+    `proof` are the options by which `innerwatch evidence` finds the events and their raw records.
+    """
     return (
         environment()
         .get_template("report.html.j2")
@@ -45,6 +57,7 @@ def render(findings: Findings, *, title: str, made_at: datetime, scorecard: dict
             title=title,
             made_at=f"{made_at:%d %B %Y, %H:%M} UTC",
             scorecard=scorecard,
+            proof=f" {proof}" if proof else "",
             evidence_shown=EVIDENCE_SHOWN,
             customers_shown=CUSTOMERS_SHOWN,
         )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 
 from markupsafe import Markup, escape
 
@@ -110,3 +111,20 @@ def place(event: Mapping[str, Any]) -> Place | None:
     if str(uri).startswith(SCHEME):
         return Place(*ObjectName.of(str(uri)), position)
     return Place("", str(uri), "", position)
+
+
+CONSOLE = "https://s3.console.aws.amazon.com/s3/object/"
+# What a bucket can be called, but for the names that AWS keeps for examples and nobody can have.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+BUCKET = re.compile(r"(?!amzn-s3-demo-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def console(where: Place) -> str:
+    """The object's page in AWS's console; empty for what is in no bucket.
+
+    The form is what the console itself shows in its address; AWS documents none. It finds the bucket's region itself.
+    """
+    if not BUCKET.fullmatch(where.container):
+        return ""
+    query = {"prefix": where.name} | ({"versionId": where.version} if where.version else {})
+    return f"{CONSOLE}{where.container}?{urlencode(query, quote_via=quote, safe='/', errors='replace')}"

@@ -13,13 +13,14 @@ from markupsafe import Markup, escape
 from innerwatch.errors import UserError
 from innerwatch_cli import cluster, report
 from innerwatch_cli.report import charts
-from innerwatch_cli.report.findings import SEVERITIES, Key
+from innerwatch_cli.report.findings import SEVERITIES, Alert, Key
 from innerwatch_cli.view import questions
 from innerwatch_cli.view.questions import PAGE, Cursor, Filters, Source
 
 STATUSES = ("pre_hire", "active", "leave", "notice", "terminated", "unknown")
 LEVELS = (*SEVERITIES, "informational")
 LONGEST_SEARCH = 200  # characters
+DEFAULT_NAMESPACE = "innerwatch"  # which commands take when none is named
 CHARTS_SHOWN = 6  # measures drawn at once; the others are one click away
 
 
@@ -75,7 +76,13 @@ def answer(source: Source, target: str) -> Answer:
 
 
 def _page(template: str, source: Source, *, status: int = 200, **values: Any) -> Answer:
-    text = TEMPLATES.get_template(template).render(namespace=source.namespace, here=template, status=status, **values)
+    text = TEMPLATES.get_template(template).render(
+        namespace=source.namespace,
+        in_namespace="" if source.namespace == DEFAULT_NAMESPACE else f" --namespace {source.namespace}",
+        here=template,
+        status=status,
+        **values,
+    )
     return Answer(status, text)
 
 
@@ -99,6 +106,13 @@ def alert(source: Source, query: Query) -> Answer:
     if found is None:
         raise Wrong(404, "There is no such alert.")
     return _page("alert.html.j2", source, alert=found, shown=len(found.evidence))
+
+
+def event(source: Source, query: Query) -> Answer:
+    found = questions.event(source, query.get("id", ""))
+    if found is None:
+        raise Wrong(404, "There is no such event.")
+    return _page("event.html.j2", source, identity=query["id"], event=found, key=Alert("", found).person)
 
 
 def people(source: Source, query: Query) -> Answer:
@@ -174,6 +188,7 @@ def style(_source: Source, _query: Query) -> Answer:
 PAGES: dict[str, Callable[[Source, Query], Answer]] = {
     "/": alerts,
     "/alert": alert,
+    "/event": event,
     "/people": people,
     "/person": person,
     "/customers": customers,

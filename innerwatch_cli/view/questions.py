@@ -178,6 +178,13 @@ def alert(source: Source, identity: str) -> Alert | None:
     return found
 
 
+def event(source: Source, identity: str) -> dict[str, Any] | None:
+    """One event, or one day of behaviour."""
+    index = f"{source.events},{source.behaviour}"
+    hits = source.search(index, query={"ids": {"values": [identity]}}, size=1)["hits"]["hits"]
+    return dict(hits[0]["_source"]) if hits else None
+
+
 # --- people
 
 
@@ -379,6 +386,7 @@ class Contact(NamedTuple):
     reasons: list[str]
     first: str
     last: str
+    newest: str  # the last event's id
 
 
 @dataclass
@@ -507,7 +515,8 @@ def _spelling(source: Source, found: Iterable[Mapping[str, Any]]) -> dict[str, s
 
 
 def _contact(bucket: Mapping[str, Any], spelling: Mapping[str, str], *, customer: str, unjustified: int) -> Contact:
-    document = bucket["newest"]["hits"]["hits"][0]["_source"]
+    newest = bucket["newest"]["hits"]["hits"][0]
+    document = newest["_source"]
 
     def listed(name: str) -> list[str]:
         return [spelling.get(one["key"], one["key"]) for one in bucket[name]["buckets"]]
@@ -525,6 +534,7 @@ def _contact(bucket: Mapping[str, Any], spelling: Mapping[str, str], *, customer
         reasons=[one["key"] for one in bucket["reasons"]["buckets"]],
         first=bucket["first"]["value_as_string"],
         last=bucket["last"]["value_as_string"],
+        newest=newest["_id"],
     )
 
 

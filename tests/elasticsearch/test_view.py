@@ -116,9 +116,36 @@ def test_an_alert_shows_its_evidence_down_to_the_raw_record(site: Site) -> None:
         key = event["log"]["file"]["path"].removeprefix("s3://example-logs/").removesuffix("?versionId=v1")
         (row,) = [row for row in page.rows if f"{key} version v1 line {event['log']['offset']}" in row]
         assert "example-logs" in row
+        address = f"https://s3.console.aws.amazon.com/s3/object/example-logs?prefix={quote(key)}&versionId=v1"
+        assert address in page.objects
         assert f"{event['access']['justification']}: " in row
+    assert f"innerwatch evidence {alert.id} --namespace {site.namespace}" in page.text
     for customer in alert.customers:
         assert f"/customers?customer={customer}" in page.links
+
+
+def test_the_last_time_somebody_saw_a_customer_leads_to_its_raw_record(site: Site) -> None:
+    customer = next(one for one in site.alerts() if one.customers).customers[0]
+    (newest,) = site.es.search(
+        index=stream_name("app.access", site.namespace),
+        query={"term": {"access.customer.id": customer}},
+        sort=[{"@timestamp": "desc"}],
+        size=1,
+    )["hits"]["hits"]
+    target = f"/event?{urlencode({'id': newest['_id']})}"
+    assert target in site.get(f"/customers?customer={customer}").links
+    page = site.get(target)
+    log = newest["_source"]["log"]
+    key = log["file"]["path"].removeprefix("s3://example-logs/").removesuffix("?versionId=v1")
+    (row,) = [row for row in page.rows if f"{key} version v1 line {log['offset']}" in row]
+    assert newest["_source"]["event"]["action"] in row
+    assert f"innerwatch evidence {newest['_id']} --namespace {site.namespace}" in page.text
+    assert f"/customers?customer={customer}" in page.links
+    day = site.es.search(index=stream_name("innerwatch.behaviour", site.namespace), size=1)["hits"]["hits"][0]["_id"]
+    computed = site.get(f"/event?{urlencode({'id': day})}").text
+    assert "computed by innerwatch measure" in computed
+    assert "innerwatch evidence" not in computed
+    assert "There is no such event" in site.get("/event?id=none", 404).text
 
 
 def test_a_person_has_job_days_alerts_risk_behaviour_and_customers(site: Site) -> None:
@@ -198,7 +225,14 @@ def test_every_link_leads_to_a_page(site: Site) -> None:
         seen.add(target)
         found = [link for link in site.get(target).links if not link.startswith("#")]
         waiting += [link for link in dict.fromkeys(found) if link not in seen and link not in waiting]
-    assert {target.partition("?")[0] for target in seen} == {"/", "/people", "/customers", "/alert", "/person"}
+    assert {target.partition("?")[0] for target in seen} == {
+        "/",
+        "/people",
+        "/customers",
+        "/alert",
+        "/event",
+        "/person",
+    }
 
 
 # --- hostile names
@@ -306,6 +340,7 @@ def test_hostile_names_stay_text_on_every_page(hostile: Site, name: str) -> None
         "/",
         "/people",
         f"/alert?id=alert-{number}",
+        f"/event?id=event-{number}",
         f"/?{urlencode({'rule': name, 'department': name})}",
         f"/people?{urlencode({'q': name[:40]})}",
         f"/person?{urlencode({'id': name})}",
