@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from elasticsearch import ApiError, Elasticsearch, NotFoundError
 
+from innerwatch.fields import DATASETS
 from innerwatch_cli import index_templates
 from innerwatch_cli.paths import ELASTICSEARCH
+from innerwatch_cli.rights import retention
 
 POLICY, COMPONENT, INDEX_TEMPLATE, ROLE = "lifecycle policy", "component template", "index template", "role"
 NEW, CHANGED, SAME, KEPT = "new", "changed", "same", "kept"
@@ -30,6 +32,7 @@ class Part(NamedTuple):
     kind: str
     name: str
     body: dict[str, Any]
+    ours: bool = True  # whether another one under this name is brought in line with it
 
 
 def roles(namespace: str) -> dict[str, dict[str, Any]]:
@@ -40,14 +43,21 @@ def roles(namespace: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def parts(namespace: str, without: Collection[str] = ()) -> Iterator[Part]:
-    """All that is to be installed but for the kinds in `without`, what others refer to first."""
-    if POLICY not in without:
-        for path in sorted((ELASTICSEARCH / "lifecycle").glob("*.json")):
-            yield Part(POLICY, path.stem, json.loads(path.read_text()))
-            settings = {"index": {"lifecycle": {"name": path.stem}}}
-            component = index_templates.lifecycle_component(path.stem.removeprefix("logs-"))
-            yield Part(COMPONENT, component, {"template": {"settings": settings}})
+def parts(namespace: str, without: Collection[str] = (), retain: Mapping[str, int] | None = None) -> Iterator[Part]:
+    """All that is to be installed but for the kinds in `without`, what others refer to first.
+
+    `retain` has the days for which datasets are to be kept; of the others, what a cluster has already is left.
+    """
+    retain = retain or {}
+    for dataset in sorted(DATASETS):
+        policy = retention.policy(dataset, retain.get(dataset))
+        if POLICY not in without:
+            name = retention.policy_name(dataset)
+            yield Part(POLICY, name, policy, ours=dataset in retain)
+            lifecycle: dict[str, Any] = {"settings": {"index": {"lifecycle": {"name": name}}}}
+        else:
+            lifecycle = {"lifecycle": {"data_retention": f"{retention.days_of(policy)}d"}}
+        yield Part(COMPONENT, index_templates.lifecycle_component(dataset), {"template": lifecycle})
     for name, body in index_templates.templates().items():
         yield Part(INDEX_TEMPLATE, name, body)
     if ROLE not in without:
@@ -70,7 +80,10 @@ def api_keys(namespace: str) -> dict[str, dict[str, Any]]:
 def missing(es: Elasticsearch) -> dict[str, str]:
     """The kinds that this cluster does not have, with the reason."""
     asked: dict[str, tuple[Callable[[], object], str]] = {
-        POLICY: (es.ilm.get_lifecycle, "this cluster has no index lifecycle management, so nothing is ever deleted"),
+        POLICY: (
+            es.ilm.get_lifecycle,
+            "this cluster has no index lifecycle management; new data streams get one of their own, if it can that",
+        ),
         ROLE: (es.security.get_role, "this cluster's security is off: whoever reaches it reads and changes everything"),
     }
     found = {}
@@ -78,7 +91,7 @@ def missing(es: Elasticsearch) -> dict[str, str]:
         try:
             ask()
         except ApiError as error:
-            if error.status_code not in (400, 405):  # no such endpoint
+            if error.status_code not in (400, 405, 410):  # no such endpoint, or none in serverless
                 raise
             found[kind] = why
     return found
@@ -91,7 +104,7 @@ def state(es: Elasticsearch, part: Part) -> str:
         return NEW
     if holds(current, part.body):
         return SAME
-    return KEPT if part.kind == POLICY else CHANGED
+    return CHANGED if part.ours else KEPT
 
 
 def bring(es: Elasticsearch, part: Part, found: str) -> None:

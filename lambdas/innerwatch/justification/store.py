@@ -1,6 +1,6 @@
 """Where statements about cases are kept: in memory for the command and tests, in DynamoDB for the functions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ from innerwatch.justification.model import Assignment, Span, Statement, in_order
 from innerwatch.values import BadRow
 
 KINDS = ("cases", "assignments")
+ERASED = "(erased)"  # an assignee whom nobody can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,16 @@ def _items(said: Statement, before: Sequence[Statement]) -> Iterable[Item]:
     for customer in set(said.customers) - known:
         for item in before:
             yield _item(item, f"customer#{customer}", f"{said.case_id}#")
+
+
+def without(item: Item, names: Collection[str]) -> Item:
+    """An item of the table with a person taken out of its assignments; the same where it does not name them.
+
+    Somebody stays assigned, whoever it was: else the case would seem to have been another's, or the whole team's.
+    """
+    before = item.get("assignments", []) if item["pk"] != "feeds" else []
+    after = [[ERASED, *rest] if who in names else [who, *rest] for who, *rest in before]
+    return {**item, "assignments": after} if after != before else item
 
 
 def _item(said: Statement, pk: str, prefix: str) -> Item:
