@@ -13,6 +13,7 @@ from innerwatch_cli.lazy import LazyGroup
 
 # Name → (module, attribute). Imported only when asked for, so that `innerwatch elastic status` does not load pySigma.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "audit": ("innerwatch_cli.commands.audit", "audit"),
     "backtest": ("innerwatch_cli.commands.backtest", "backtest"),
     "check": ("innerwatch_cli.commands.check", "check"),
     "compile": ("innerwatch_cli.commands.compile", "compile_"),
@@ -22,13 +23,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "elastic": ("innerwatch_cli.commands.elastic", "elastic"),
     "enrich": ("innerwatch_cli.commands.enrich", "enrich"),
     "evaluate": ("innerwatch_cli.commands.evaluate", "evaluate"),
+    "evidence": ("innerwatch_cli.commands.evidence", "evidence"),
     "export": ("innerwatch_cli.commands.export", "export"),
+    "hold": ("innerwatch_cli.commands.hold", "hold"),
     "ingest": ("innerwatch_cli.commands.ingest", "ingest"),
     "measure": ("innerwatch_cli.commands.measure", "measure"),
     "new": ("innerwatch_cli.commands.new", "new"),
+    "person": ("innerwatch_cli.commands.person", "person"),
+    "pseudonyms": ("innerwatch_cli.commands.pseudonyms", "pseudonyms"),
     "push": ("innerwatch_cli.commands.push", "push"),
     "replay": ("innerwatch_cli.commands.replay", "replay"),
     "restamp": ("innerwatch_cli.commands.restamp", "restamp"),
+    "reveal": ("innerwatch_cli.commands.reveal", "reveal"),
     "scope": ("innerwatch_cli.commands.scope", "scope"),
     "simulate": ("innerwatch_cli.commands.simulate", "simulate"),
     "test": ("innerwatch_cli.commands.test", "test"),

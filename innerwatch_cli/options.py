@@ -6,14 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import boto3
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from innerwatch import instants, justification
 from innerwatch.customers import CustomerObjects
-from innerwatch.directory import Directory, Report, in_memory
+from innerwatch.directory import Directory, DynamoStore, Report, in_memory
 from innerwatch.errors import UserError
 from innerwatch.hr import load_feed
 from innerwatch.justification import CaseFeed, CaseReport, Cases, Policy, feeds
+from innerwatch.pseudonyms import Current, Keys
 from innerwatch.settings import checked_namespace
 from innerwatch.sources.mapped import Mapping
 from innerwatch.values import Feed
@@ -43,6 +46,41 @@ def case_feeds(command: Command) -> Command:
         multiple=True,
         help="Feed of cases or of their assignments, oldest first; may be given several times.",
     )(command)
+
+
+def pseudonym_keys(command: Command) -> Command:
+    return click.option(
+        "--pseudonyms",
+        "keys",
+        metavar="FILE|SECRET",
+        callback=lambda _context, _option, value: load_keys(value) if value else None,
+        help="Hide people: the key's file (`innerwatch pseudonyms new`), or secretsmanager:ID.",
+    )(command)
+
+
+def load_keys(place: str) -> Keys:
+    """The key of pseudonyms, from a file or from Secrets Manager."""
+    kind, colon, secret = place.partition(":")
+    if colon and kind == "secretsmanager":
+        try:
+            text = boto3.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+        except (BotoCoreError, ClientError) as error:
+            raise UserError(f"the secret {secret!r} cannot be read: {error}", "expected its name or ARN") from error
+        return Keys.parse(text, secret)
+    try:
+        return Keys.parse(Path(place).read_text(encoding="utf-8"), place)
+    except (OSError, UnicodeDecodeError) as error:
+        expected = "expected a file that `innerwatch pseudonyms new` made, or secretsmanager:ID"
+        raise UserError(f"the pseudonyms' key cannot be read: {error}", expected, path=Path(place)) from error
+
+
+def pseudonyms(keys: Keys | None, people: Directory | None) -> Current | None:
+    """Of everybody whom the HR feeds name; None where no key was given."""
+    if keys is None:
+        return None
+    if people is None:
+        raise UserError("--pseudonyms is given without HR data", "expected --hr FEED: it says whom to hide")
+    return Current(people, lambda: keys)
 
 
 def mappings(command: Command) -> Command:
@@ -118,6 +156,20 @@ def directory(feeds: Sequence[Path]) -> Directory | None:
     if not feeds:
         return None
     return in_memory((load_feed(path) for path in feeds), tell_bad_rows)
+
+
+def directory_of(feeds: Sequence[Path], table: str) -> Directory:
+    """The employee directory that the feeds make, or that a DynamoDB table holds; UserError unless one is given."""
+    if bool(feeds) == bool(table):
+        raise UserError("either --hr or --table must be given", "expected an HR feed, or the directory's table")
+    from_feeds = directory(feeds)
+    if from_feeds is not None:
+        return from_feeds
+    try:
+        return Directory(DynamoStore(boto3.resource("dynamodb").Table(table)))
+    except (BotoCoreError, ClientError) as error:
+        what = f"the table {table!r} cannot be read: {error}"
+        raise UserError(what, "expected credentials, a region and the table's name") from error
 
 
 def cases(paths: Sequence[Path]) -> Cases | None:

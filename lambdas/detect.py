@@ -6,6 +6,7 @@ Log lines hold no person and no value of an event.
 """
 
 import time
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,16 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from innerwatch import clients
+from innerwatch import clients, wiring
 from innerwatch.detection.engine import Report, detect
 from innerwatch.detection.leavers import STILL_NEWS, look_backs
 from innerwatch.detection.leavers import Report as LookBacks
 from innerwatch.detection.rules import CompiledRule, load
-from innerwatch.directory import DynamoStore
+from innerwatch.directory import Directory, DynamoStore
 from innerwatch.errors import UserError
+from innerwatch.pseudonyms import Current, hidden_notices
 from innerwatch.settings import METRICS_NAMESPACE, Settings
+from innerwatch.values import Fact
 
 RULES = Path(__file__).with_name("rules.json")
 RESERVE = 60.0  # seconds kept for the rule that is at work when no other is begun: two requests may take that long
@@ -38,6 +41,9 @@ class Parts:
     def __init__(self, settings: Settings, rules: Path) -> None:
         table = settings.directory_table
         self.directory = DynamoStore(boto3.resource("dynamodb").Table(table)) if table else None
+        self.pseudonyms: Current | None = None
+        if self.directory and settings.pseudonym_secret:
+            self.pseudonyms = wiring.pseudonyms(settings, Directory(self.directory))
         self.namespace = settings.namespace
         self.es = clients.elasticsearch(settings)
         self.rules = read_rules(rules)
@@ -73,7 +79,9 @@ def measure(report: Report) -> None:
 def look_back(own: Parts, until: float) -> LookBacks:
     """At whoever HR has said is leaving: at what they did before, now that it is known."""
     now = int(time.time() * 1000)
-    notices = own.directory.leaving(now - STILL_NEWS) if own.directory else ()
+    notices: Iterable[tuple[str, Fact]] = own.directory.leaving(now - STILL_NEWS) if own.directory else ()
+    if own.pseudonyms:
+        notices = hidden_notices(notices, own.pseudonyms())
     found = look_backs(own.es, own.rules, notices, namespace=own.namespace, until=until, now=now)
     metrics.add_metric(name="LookBacks", unit=MetricUnit.Count, value=found.people)
     metrics.add_metric(name="LookBacksWaiting", unit=MetricUnit.Count, value=found.waiting)

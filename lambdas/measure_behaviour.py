@@ -14,11 +14,12 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from innerwatch import clients
-from innerwatch.behaviour.collect import day_number
+from innerwatch import clients, wiring
+from innerwatch.behaviour.collect import People, day_number
 from innerwatch.behaviour.measuring import measure
 from innerwatch.directory import Directory, DynamoStore
 from innerwatch.errors import UserError
+from innerwatch.pseudonyms import HiddenPeople
 from innerwatch.settings import METRICS_NAMESPACE, Settings
 
 logger = Logger(service="measure_behaviour")
@@ -31,7 +32,13 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         self.namespace = settings.namespace
         self.es = clients.elasticsearch(settings)
-        self.people = Directory(DynamoStore(boto3.resource("dynamodb").Table(settings.directory_table)))
+        self.directory = Directory(DynamoStore(boto3.resource("dynamodb").Table(settings.directory_table)))
+        self.pseudonyms = wiring.pseudonyms(settings, self.directory)
+
+    @property
+    def people(self) -> People:
+        """As documents name them."""
+        return HiddenPeople(self.directory, self.pseudonyms()) if self.pseudonyms else self.directory
 
 
 @cache

@@ -16,7 +16,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from innerwatch.errors import UserError
-from innerwatch_cli import cluster, elastic_local, index_templates, report
+from innerwatch_cli import cluster, elastic_local, index_templates, options, report
 from innerwatch_cli.commands import demo
 from innerwatch_cli.report.findings import Findings, Person, collect
 from innerwatch_cli.scorecard import load_truth, score
@@ -40,7 +40,7 @@ def main() -> None:
         simulate(seed=SEED, people=PEOPLE, days=DAYS, out=company)
         index_templates.install(es)
         demo.run_functions(cluster.url(), NAMESPACE, company)
-        demo.find(es, NAMESPACE, company / "hr" / "employees.csv")
+        demo.find(es, NAMESPACE, options.directory((company / "hr" / "employees.csv",)))
         findings = collect(es, NAMESPACE)
         page = Path(folder) / "report.html"
         page.write_text(_report(findings, company))

@@ -8,6 +8,7 @@ from elasticsearch import Elasticsearch
 
 from innerwatch import pipeline
 from innerwatch.customers import CustomerObjects
+from innerwatch.pseudonyms import HiddenPeople, Keys
 from innerwatch.values import SetAside
 from innerwatch_cli import files, index_templates, options
 from innerwatch_cli.commands import demo
@@ -17,10 +18,15 @@ from innerwatch_cli.simulate.customers import OBJECTS
 PEOPLE, DAYS = 20, 14
 
 
-def load(es: Elasticsearch, namespace: str, folder: Path, *, seed: int = 1) -> None:
-    """Logs, alerts and behaviour of a company that `folder` then holds as `innerwatch simulate` writes it."""
-    simulate(seed=seed, people=PEOPLE, days=DAYS, out=folder)
-    people = options.directory((folder / "hr" / "employees.csv",))
+def load(es: Elasticsearch, namespace: str, folder: Path, *, seed: int = 1, keys: Keys | None = None) -> None:
+    """Logs, alerts and behaviour of a company that `folder` then holds as `innerwatch simulate` writes it.
+
+    With `keys`, its people stand under pseudonyms.
+    """
+    if not folder.exists():
+        simulate(seed=seed, people=PEOPLE, days=DAYS, out=folder)
+    people = options.directory((folder / "hr" / "employees.csv", folder / "hr" / "owners.csv"))
+    pseudonyms = options.pseudonyms(keys, people)
     cases = options.cases(sorted((folder / "cases").glob("*.csv")))
     customers = CustomerObjects([OBJECTS])
     index_templates.install(es)
@@ -30,11 +36,12 @@ def load(es: Elasticsearch, namespace: str, folder: Path, *, seed: int = 1) -> N
             people,
             namespace,
             customers,
-            cases=cases,
+            cases,
+            pseudonyms,
         )
         for path in files.expand((folder / "cloudtrail", folder / "app"))
     )
     aside: list[SetAside] = []
     pipeline.index(documents, es, namespace, aside.extend, deadline=time.monotonic() + 120)
     assert not aside
-    demo.find(es, namespace, folder / "hr" / "employees.csv")
+    demo.find(es, namespace, HiddenPeople(people, pseudonyms()) if people and pseudonyms else people)

@@ -16,6 +16,7 @@ from innerwatch.detection.store import Store
 from innerwatch.elastic import stream_name
 from innerwatch.errors import UserError
 from innerwatch.fields import DATASETS
+from innerwatch.pseudonyms import HiddenPeople, Keys
 from innerwatch_cli import cluster, index_templates, options
 from innerwatch_cli.console import err, out
 from innerwatch_cli.paths import RULES
@@ -28,6 +29,7 @@ from innerwatch_cli.sigma import compile_rules
 @click.option("--days", type=click.IntRange(min=1), default=90, show_default=True, help="How far to look back.")
 @options.hr_feeds
 @options.pipelines
+@options.pseudonym_keys
 @options.namespace
 def detect(
     paths: tuple[Path, ...],
@@ -35,6 +37,7 @@ def detect(
     days: int,
     feeds: tuple[Path, ...],
     pipelines: tuple[Path, ...] | None,
+    keys: Keys | None,
     namespace: str,
 ) -> None:
     """Run the detection rules and write alerts; a second run adds none.
@@ -42,7 +45,9 @@ def detect(
     With --employee, over the last days of one person, whatever was judged before: for somebody who gave notice. With
     --hr, which says so, rules on leavers then see what the person did before giving notice, too.
     """
-    people = options.directory(feeds)
+    directory = options.directory(feeds)
+    pseudonyms = options.pseudonyms(keys, directory)
+    people = HiddenPeople(directory, pseudonyms()) if directory and pseudonyms else directory
     if people is not None and not employee:
         raise UserError("--hr is given without --employee", "expected it for the look-back at one person alone")
     rules = compile_rules(list(paths) or [RULES], pipelines)

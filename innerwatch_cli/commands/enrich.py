@@ -8,6 +8,7 @@ import msgspec
 
 from innerwatch import pipeline
 from innerwatch.customers import CustomerObjects
+from innerwatch.pseudonyms import Keys
 from innerwatch.sources.mapped import Mapping
 from innerwatch.values import SetAside
 from innerwatch_cli import files, options
@@ -22,6 +23,7 @@ from innerwatch_cli.problems import Problems
 @options.case_feeds
 @options.mappings
 @options.customer_objects
+@options.pseudonym_keys
 @options.namespace
 def enrich(
     paths: tuple[Path, ...],
@@ -29,6 +31,7 @@ def enrich(
     case_feeds: tuple[Path, ...],
     mappings: list[Mapping],
     patterns: CustomerObjects | None,
+    keys: Keys | None,
     namespace: str,
 ) -> None:
     """Print each event of FILES as the document that would be indexed, one a line.
@@ -37,11 +40,12 @@ def enrich(
     named on standard error, and the exit code is then 2.
     """
     people, cases = options.directory(feeds), options.cases(case_feeds)
+    pseudonyms = options.pseudonyms(keys, people)
     problems, actors = Problems(), Actors()
     encode, write = msgspec.json.Encoder().encode, sys.stdout.buffer.write
     for path in files.expand(paths):
         events = pipeline.read(files.chunks(path), files.uri(path), mappings=mappings)
-        for item in pipeline.enriched(events, people, namespace, patterns, cases):
+        for item in pipeline.enriched(events, people, namespace, patterns, cases, pseudonyms):
             if isinstance(item, SetAside):
                 problems.report(item)
             else:

@@ -7,9 +7,10 @@ import click
 
 from innerwatch import pipeline
 from innerwatch.customers import CustomerObjects
+from innerwatch.pseudonyms import Keys
 from innerwatch.sources.mapped import Mapping
 from innerwatch.values import Counts
-from innerwatch_cli import cluster, files, index_templates, options
+from innerwatch_cli import cluster, files, index_templates, options, pseudonymous
 from innerwatch_cli.actors import Actors
 from innerwatch_cli.console import err, out
 from innerwatch_cli.problems import Problems
@@ -24,6 +25,7 @@ PATIENCE = 300.0  # seconds for one file's documents, retries included
 @options.case_feeds
 @options.mappings
 @options.customer_objects
+@options.pseudonym_keys
 @options.namespace
 def ingest(
     paths: tuple[Path, ...],
@@ -31,6 +33,7 @@ def ingest(
     case_feeds: tuple[Path, ...],
     mappings: list[Mapping],
     patterns: CustomerObjects | None,
+    keys: Keys | None,
     namespace: str,
 ) -> None:
     """Index the events of FILES, each stamped with its person and job; a second time adds none.
@@ -40,7 +43,9 @@ def ingest(
     """
     names = files.expand(paths)
     people, cases = options.directory(feeds), options.cases(case_feeds)
+    pseudonyms = options.pseudonyms(keys, people)
     es = cluster.connect(start_local=True)
+    pseudonymous.check(es, namespace, keys)
     index_templates.install(es)
     total, problems, actors = Counts(), Problems(), Actors()
     with bar("Ingesting", len(names)) as advance:
@@ -51,6 +56,7 @@ def ingest(
                 namespace,
                 patterns,
                 cases,
+                pseudonyms,
             )
             with cluster.errors(es):
                 deadline = time.monotonic() + PATIENCE

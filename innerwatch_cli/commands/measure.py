@@ -8,7 +8,8 @@ import click
 from innerwatch.behaviour.collect import day_number
 from innerwatch.behaviour.measuring import measure as run
 from innerwatch.errors import UserError
-from innerwatch_cli import cluster, index_templates, options
+from innerwatch.pseudonyms import HiddenPeople, Keys
+from innerwatch_cli import cluster, index_templates, options, pseudonymous
 from innerwatch_cli.console import err, out
 
 
@@ -16,16 +17,21 @@ from innerwatch_cli.console import err, out
 @click.option("--from", "first", default="", metavar="DAY", help="First day to measure: 2026-03-01.")
 @click.option("--to", "last", default="", metavar="DAY", help="Last day to measure; the same as --from, if left out.")
 @options.hr_feeds
+@options.pseudonym_keys
 @options.namespace
-def measure(first: str, last: str, feeds: tuple[Path, ...], namespace: str) -> None:
+def measure(first: str, last: str, feeds: tuple[Path, ...], keys: Keys | None, namespace: str) -> None:
     """Measure people's days and write behaviour documents.
 
     Without --from, the days that gained events since the last run. Days are the persons' own; their time zones come
     from the HR feed, without which days are UTC's. A second run changes nothing.
     """
     dates = days(first, last)
-    people = options.directory(feeds)
+    directory = options.directory(feeds)
+    pseudonyms = options.pseudonyms(keys, directory)
+    people = HiddenPeople(directory, pseudonyms()) if directory and pseudonyms else directory
     es = cluster.connect()
+    if directory:  # else days are UTC's, whoever it is
+        pseudonymous.check(es, namespace, keys)
     index_templates.install(es)
     with err.status("Measuring …") as status, cluster.errors(es):
         report = run(

@@ -16,10 +16,12 @@ from innerwatch import replay as records
 from innerwatch.customers import CustomerObjects
 from innerwatch.errors import UserError
 from innerwatch.failed import FailedStore, NoEntryError
+from innerwatch.pseudonyms import Keys
 from innerwatch.sources.mapped import Mapping
-from innerwatch_cli import cluster, options
-from innerwatch_cli.commands.restamp import case_directory, directory
+from innerwatch_cli import cluster, options, pseudonymous
+from innerwatch_cli.commands.restamp import case_directory
 from innerwatch_cli.console import err, out
+from innerwatch_cli.rights import erasing
 
 SHOWN = 20  # reasons, and objects that cannot be read, before the rest is only counted
 
@@ -37,6 +39,7 @@ SHOWN = 20  # reasons, and objects that cannot be read, before the rest is only 
 @click.option("--cases-table", default="", help="The DynamoDB table of cases and assignments, in place of --cases.")
 @options.mappings
 @options.customer_objects
+@options.pseudonym_keys
 @options.namespace
 def replay(
     bucket: str,
@@ -51,6 +54,7 @@ def replay(
     cases_table: str,
     mappings: list[Mapping],
     patterns: CustomerObjects | None,
+    keys: Keys | None,
     namespace: str,
 ) -> None:
     """Index records that were set aside, now that what was wrong with them is mended.
@@ -66,10 +70,20 @@ def replay(
         if dry_run:
             tell(records.reasons(store, selection))
             return
-        people, cases = directory(feeds, table), case_directory(case_feeds, cases_table)
+        people, cases = options.directory_of(feeds, table), case_directory(case_feeds, cases_table)
         es = cluster.connect()
-        enriched = partial(pipeline.enriched, people=people, namespace=namespace, customers=patterns, cases=cases)
+        pseudonymous.check(es, namespace, keys)
+        enriched = partial(
+            pipeline.enriched,
+            people=people,
+            namespace=namespace,
+            customers=patterns,
+            cases=cases,
+            pseudonyms=options.pseudonyms(keys, people),
+        )
         with cluster.errors(es), err.status("Replaying …"):
+            if warning := erasing.warning(es, namespace):
+                err.print(warning, style="yellow", markup=False)
             parts = records.Replay(store, s3, es, es, namespace, enriched, mappings)
             report = parts.run(selection, limit=limit, deadline=float("inf"))
     out.print(

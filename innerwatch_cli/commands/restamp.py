@@ -14,12 +14,13 @@ from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan, streaming_bulk
 
 from innerwatch import elastic, instants, pipeline
-from innerwatch.directory import Directory, DynamoStore
+from innerwatch.directory import Directory
 from innerwatch.enrich import JUDGED, employee_fields
 from innerwatch.errors import UserError
 from innerwatch.justification import Cases, DynamoCases
+from innerwatch.pseudonyms import Current, Keys
 from innerwatch.replay import instant
-from innerwatch_cli import cluster, options
+from innerwatch_cli import cluster, options, pseudonymous
 from innerwatch_cli.console import err, out
 
 BATCH = 500  # documents of a bulk request
@@ -42,6 +43,7 @@ Query = dict[str, Any]
 @options.case_feeds
 @click.option("--cases-table", default="", help="The case directory's DynamoDB table, in place of --cases.")
 @click.option("--dry-run", is_flag=True, help="Count what would change, and change nothing.")
+@options.pseudonym_keys
 @options.namespace
 def restamp(
     employee: str,
@@ -53,6 +55,7 @@ def restamp(
     case_feeds: tuple[Path, ...],
     cases_table: str,
     dry_run: bool,
+    keys: Keys | None,
     namespace: str,
 ) -> None:
     """Apply what HR or the case system said late to documents already indexed.
@@ -68,14 +71,16 @@ def restamp(
     since, until = instant(start, "--from") if start else 0, instant(end, "--to") if end else None
     if until is not None and until <= since:
         raise UserError(f"--to is {end!r}, which is not after --from", "expected a later day or instant")
-    people, cases = directory(feeds, table), case_directory(case_feeds, cases_table)
-    which = selection(employee, case_id, start, people, cases)
+    people, cases = options.directory_of(feeds, table), case_directory(case_feeds, cases_table)
+    names = Names(options.pseudonyms(keys, people))
+    which = selection(employee, case_id, start, people, cases, names)
     es = cluster.connect()
+    pseudonymous.check(es, namespace, keys)
     counts: Counter[str] = Counter()
     with cluster.errors(es), err.status("Stamping documents anew …"):
         es.indices.refresh(index=indices(namespace), ignore_unavailable=True)  # to find what was indexed just now
         hits = found(es, which, since, until, namespace)
-        changes = changed(hits, people, employee, cases, counts)
+        changes = changed(hits, people, employee, cases, names, counts)
         if dry_run:
             for _ in changes:
                 pass
@@ -92,19 +97,6 @@ def restamp(
         sys.exit(2)
 
 
-def directory(feeds: Sequence[Path], table: str) -> Directory:
-    if bool(feeds) == bool(table):
-        raise UserError("either --hr or --table must be given", "expected an HR feed, or the directory's table")
-    from_feeds = options.directory(feeds)
-    if from_feeds is not None:
-        return from_feeds
-    with_aws = f"the table {table!r} cannot be read"
-    try:
-        return Directory(DynamoStore(boto3.resource("dynamodb").Table(table)))
-    except (BotoCoreError, ClientError) as error:
-        raise UserError(f"{with_aws}: {error}", "expected credentials, a region and the table's name") from error
-
-
 def case_directory(feeds: Sequence[Path], table: str) -> Cases | None:
     if feeds and table:
         raise UserError("both --cases and --cases-table are given", "expected one of them")
@@ -117,7 +109,9 @@ def case_directory(feeds: Sequence[Path], table: str) -> Cases | None:
         raise UserError(what, "expected credentials, a region and the table's name") from error
 
 
-def selection(employee: str, case_id: str, start: str, people: Directory, cases: Cases | None) -> list[Query]:
+def selection(
+    employee: str, case_id: str, start: str, people: Directory, cases: Cases | None, names: "Names"
+) -> list[Query]:
     """Which documents to look at: a person's, those that a case can concern, or every access to a customer."""
     if employee and case_id:
         raise UserError("both --employee and --case are given", "expected one of them")
@@ -129,7 +123,7 @@ def selection(employee: str, case_id: str, start: str, people: Directory, cases:
         if employee:
             if people.state(employee, instant(start, "--from")) is None:
                 raise UserError(f"no HR feed names employee {employee!r}", "expected an id as HR has it")
-            return [{"term": {"employee.id": employee}}]
+            return [{"term": {"employee.id": names.of(employee)}}]
         if case_id and cases is not None:
             case = cases.case(case_id.lower())
             if case is None:
@@ -163,12 +157,17 @@ def found(es: Elasticsearch, which: list[Query], since: int, until: int | None, 
 
 
 def changed(
-    hits: Iterator[Hit], people: Directory, employee: str, cases: Cases | None, counts: Counter[str]
+    hits: Iterator[Hit],
+    people: Directory,
+    employee: str,
+    cases: Cases | None,
+    names: "Names",
+    counts: Counter[str],
 ) -> Iterator[Hit]:
     """Bulk actions for the documents whose stamps change; they fail where a document changed since."""
     for hit in hits:
         counts["read"] += 1
-        if stamped_anew(hit["_source"], people, employee, cases):
+        if stamped_anew(hit["_source"], people, employee, cases, names):
             counts["changed"] += 1
             yield {
                 "_op_type": "index",
@@ -180,26 +179,57 @@ def changed(
             }
 
 
-def stamped_anew(document: dict[str, Any], people: Directory, employee: str, cases: Cases | None) -> bool:
+class Names:
+    """Between HR's ids and those in documents, which are the same unless people stand under pseudonyms."""
+
+    def __init__(self, current: Current | None) -> None:
+        self.pseudonyms = current() if current else None
+        self._ids = self.pseudonyms.employees() if self.pseudonyms else {}
+
+    def of(self, employee: str) -> str:
+        return self.pseudonyms.of(employee) if self.pseudonyms else employee
+
+    def hidden(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return self.pseudonyms.employee(fields) if self.pseudonyms else fields
+
+    def shown(self, fields: dict[str, Any], people: Directory, time: int) -> dict[str, Any] | None:
+        """`employee.*` of a document as HR has it; None where HR has nobody with that pseudonym."""
+        if self.pseudonyms is None or "id" not in fields:
+            return fields
+        fact = people.state(self._ids.get(fields["id"], ""), time)
+        return None if fact is None else {**fields, "id": fact.employee.id, "email": fact.employee.email}
+
+
+def stamped_anew(document: dict[str, Any], people: Directory, employee: str, cases: Cases | None, names: Names) -> bool:
     """Whether the stamps of the document changed: the person's fields, with case data also what they judge."""
     time = instants.from_rfc3339(document["@timestamp"])
-    is_new = bool(employee) and employed_anew(document, people, employee, time)
+    is_new = bool(employee) and employed_anew(document, people, employee, names, time)
     if cases is not None and document["data_stream"]["dataset"] == JUDGED:
-        before = {name: document.get("access", {}).get(name) for name in JUDGEMENT}
-        cases.stamp(document, time, people)
-        is_new |= before != {name: document.get("access", {}).get(name) for name in JUDGEMENT}
+        is_new |= judged_anew(document, people, cases, names, time)
     if is_new:
         document["event"]["ingested"] = pipeline.timestamp(datetime.now(UTC))
     return is_new
 
 
-def employed_anew(document: dict[str, Any], people: Directory, employee: str, time: int) -> bool:
+def judged_anew(document: dict[str, Any], people: Directory, cases: Cases, names: Names, time: int) -> bool:
+    before = {name: document.get("access", {}).get(name) for name in JUDGEMENT}
+    stamped = document["employee"]
+    shown = names.shown(stamped, people, time)
+    if shown is None:  # of whom nobody knows whose cases are theirs
+        return False
+    document["employee"] = shown
+    cases.stamp(document, time, people)
+    document["employee"] = stamped
+    return before != {name: document.get("access", {}).get(name) for name in JUDGEMENT}
+
+
+def employed_anew(document: dict[str, Any], people: Directory, employee: str, names: Names, time: int) -> bool:
     """Whether the person's fields in the document changed. That the directory recorded the same anew is no change."""
     before = document["employee"]
     fact = people.state(employee, time)
-    if fact is None or before["id"] != employee:  # Elasticsearch compares ids without regard to case
+    if fact is None or before["id"] != names.of(employee):  # Elasticsearch compares ids without regard to case
         return False
-    after = {**employee_fields(fact, time), "resolution": before.get("resolution", {})}
+    after = names.hidden({**employee_fields(fact, time), "resolution": before.get("resolution", {})})
     if {**after, "as_of": None} == {**before, "as_of": None}:
         return False
     document["employee"] = after

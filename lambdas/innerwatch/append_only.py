@@ -1,5 +1,7 @@
 """A DynamoDB table in which nothing is ever overwritten, and that knows which feeds were applied to it.
 
+The exception is `amend`, by which a person's data is erased; no function has the right to.
+
 | pk      | sk                      | holds                                                                       |
 |---------|-------------------------|-----------------------------------------------------------------------------|
 | `feeds` | `RECORDED_AT#SHA256`    | that a feed was applied, written last                                       |
@@ -11,6 +13,7 @@ sort.
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -84,6 +87,37 @@ class AppendOnlyTable:
             key = {"pk": item["pk"], "sk": item["sk"]}
             if self._table.get_item(Key=key, ConsistentRead=True)["Item"] != item:
                 raise
+
+    def _put_once(self, items: Iterable[Item]) -> None:
+        """Adds items; of one that is there already the first stays."""
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for _ in pool.map(self._put_first, items):
+                pass  # raises what a write raised
+
+    def _put_first(self, item: Item) -> None:
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.put_item(TableName=self._table.name, Item=item, ConditionExpression="attribute_not_exists(pk)")
+
+    def items(self) -> Iterator[Item]:
+        return self._scan()
+
+    def amend(self, changes: Iterable[tuple[Item, Item | None]]) -> int:
+        """Erases items, or puts others under their keys: the one exception, for whom the law lets ask for it.
+
+        Functions that keep what they have read then look again, as after a feed. Returns how many there were.
+        """
+        count = 0
+        with self._table.batch_writer() as batch:
+            for count, (item, new) in enumerate(changes, 1):  # noqa: B007 the last is what is asked for
+                if new is None:
+                    batch.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+                else:
+                    batch.put_item(Item=new)
+        if count:
+            self._table.update_item(
+                Key=VERSION, UpdateExpression="ADD applied :one", ExpressionAttributeValues={":one": 1}
+            )
+        return count
 
     def _query(self, pk: str) -> Iterator[Item]:
         """Everything under a key; nothing under one that cannot be, since what logs say can be anything."""

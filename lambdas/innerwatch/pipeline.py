@@ -14,6 +14,7 @@ from innerwatch import elastic, instants, sources
 from innerwatch.customers import CustomerObjects
 from innerwatch.enrich import Cases, People, stamp
 from innerwatch.intake import decompress
+from innerwatch.pseudonyms import Pseudonyms
 from innerwatch.splitting import BOM, SPLITTERS, Corrupt
 from innerwatch.values import RAW_KEPT, Counts, Event, Origin, SetAside
 
@@ -130,11 +131,17 @@ def enriched(
     namespace: str,
     customers: CustomerObjects | None = None,
     cases: Cases | None = None,
+    pseudonyms: Callable[[], Pseudonyms] | None = None,
 ) -> Iterator[elastic.Item | SetAside]:
-    """The same, every event's document completed as it is indexed, but for `event.ingested`."""
+    """The same, every event's document completed as it is indexed, but for `event.ingested`.
+
+    `pseudonyms` gives those of the directory as it is now; all that is said of people is judged before they hide it.
+    """
     for item in items:
         if not isinstance(item, SetAside):
             stamp(item, people, namespace, customers, cases)
+            if pseudonyms is not None:
+                pseudonyms().event(item)
         yield item
 
 

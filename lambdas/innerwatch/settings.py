@@ -15,6 +15,9 @@ from innerwatch.justification.policy import Policy
 # https://www.elastic.co/docs/reference/fleet/data-streams#data-streams-naming-scheme
 NAMESPACE = re.compile(r"[^A-Z\\/*?\"<>| ,#:-]{1,100}")
 
+# An ARN as STS names a caller, with * and ? in its name only: who may approve is of a named account.
+APPROVER = re.compile(r"arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:(user|assumed-role|federated-user)/[\w+=.@/*?-]+", re.ASCII)
+
 
 def checked_namespace(value: str) -> str:
     if not NAMESPACE.fullmatch(value):
@@ -35,6 +38,9 @@ EXPECTED = {
     "LEDGER_TABLE": "the DynamoDB table of the ledger of objects",
     "FAILED_BUCKET": "the bucket for records that were set aside",
     "ELASTICSEARCH_CHECK_SECRET": "the secret of an API key that may read the log streams",
+    "PSEUDONYM_SECRET": "the secret of the key of pseudonyms",
+    "AUDIT_TABLE": "the DynamoDB table of the audit chain",
+    "AUDIT_BUCKET": "the bucket of its witnesses",
 }
 
 
@@ -49,7 +55,12 @@ class Settings:
     cases_table: str = ""
     justification: Policy = field(default_factory=Policy)  # graces, and jobs without cases
     ledger_table: str = ""
+    pseudonym_secret: str = ""  # Secrets Manager id of the key of pseudonyms; empty: people stand under their names
     failed_bucket: str = ""  # where records that were set aside go, with their reason
+    audit_table: str = ""
+    audit_bucket: str = ""
+    reveal_approvers: tuple[str, ...] = ()  # patterns of the ARNs of who may approve
+    reveal_hours: int = 8  # for which an approval holds
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ, *, needs: Iterable[str] = ()) -> Self:
@@ -69,7 +80,12 @@ class Settings:
             cases_table=env.get("CASES_TABLE", ""),
             justification=Policy.read(env.get("JUSTIFICATION", "")),
             ledger_table=env.get("LEDGER_TABLE", ""),
+            pseudonym_secret=env.get("PSEUDONYM_SECRET", ""),
             failed_bucket=env.get("FAILED_BUCKET", ""),
+            audit_table=env.get("AUDIT_TABLE", ""),
+            audit_bucket=env.get("AUDIT_BUCKET", ""),
+            reveal_approvers=_approvers(env.get("REVEAL_APPROVERS", "")),
+            reveal_hours=_hours(env.get("REVEAL_HOURS", "8")),
         )
 
 
@@ -84,3 +100,20 @@ def _texts(name: str, value: str) -> tuple[str, ...]:
         return msgspec.json.decode(value, type=tuple[str, ...])
     except msgspec.DecodeError as error:
         raise UserError(f"{name} is {value[:80]!r}: {error}", "expected a JSON list of texts") from error
+
+
+def _approvers(value: str) -> tuple[str, ...]:
+    found = tuple(text.strip() for text in value.split(",") if text.strip())
+    for text in found:
+        if not APPROVER.fullmatch(text):
+            raise UserError(
+                f"REVEAL_APPROVERS has {text[:200]!r}",
+                "expected such as arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_PrivacyOfficer_*/*",
+            )
+    return found
+
+
+def _hours(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", value, re.ASCII) or not 1 <= int(value) <= 168:
+        raise UserError(f"REVEAL_HOURS is {value[:80]!r}", "expected a number of hours from 1 to 168")
+    return int(value)

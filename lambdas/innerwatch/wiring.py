@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+from aws_lambda_powertools.utilities import parameters
 
 from innerwatch import elastic, pipeline
 from innerwatch.customers import CustomerObjects
 from innerwatch.directory import Directory, DynamoStore
 from innerwatch.justification import Cases, DynamoCases
+from innerwatch.pseudonyms import Current, Keys
 from innerwatch.settings import Settings
 from innerwatch.values import Event, SetAside
 
@@ -28,15 +30,30 @@ def enriched(settings: Settings, cases: Cases | None = None) -> Enriched:
     `cases` take the place of those in the settings' table.
     """
     dynamodb = boto3.resource("dynamodb")
+    directory = Directory(DynamoStore(dynamodb.Table(settings.directory_table)))
     if cases is None and settings.cases_table:
         cases = Cases(DynamoCases(dynamodb.Table(settings.cases_table)), settings.justification)
     return partial(
         pipeline.enriched,
-        people=Directory(DynamoStore(dynamodb.Table(settings.directory_table))),
+        people=directory,
         namespace=settings.namespace,
         customers=CustomerObjects(settings.customer_objects) if settings.customer_objects else None,
         cases=cases,
+        pseudonyms=pseudonyms(settings, directory),
     )
+
+
+def pseudonyms(settings: Settings, directory: Directory) -> Current | None:
+    """Of everybody in the directory, by the key in the settings' secret; None where no secret is set."""
+    secret = settings.pseudonym_secret
+    if not secret:
+        return None
+
+    def keys() -> Keys:
+        # Asked for again with each new feed: whom it brings has the key of then, in every function.
+        return Keys.parse(str(parameters.get_secret(secret, force_fetch=True)), secret)
+
+    return Current(directory, keys)
 
 
 def mappings() -> list["Mapping"]:

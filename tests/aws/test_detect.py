@@ -18,6 +18,7 @@ from innerwatch.detection.store import Store
 from innerwatch.directory import DynamoStore, apply_feed, create_table
 from innerwatch.errors import UserError
 from innerwatch.hr import read_feed
+from innerwatch.pseudonyms import Keys
 from innerwatch_cli import index_templates, packaging
 from innerwatch_cli.local_aws import Context, account
 from tests.metrics import documented, emitted, logged
@@ -35,7 +36,7 @@ ACTIONS = "export", "print", "share", "copy"
 
 
 class Index(Protocol):
-    def __call__(self, action: str, at: int = NOW) -> None: ...
+    def __call__(self, action: str, at: int = NOW, person: str = "e-1") -> None: ...
 
 
 class Short(Context):
@@ -58,11 +59,11 @@ def index(
     monkeypatch.setattr(detect, "RULES", tmp_path / "rules.json")
     url = next(iter(elasticsearch.transport.node_pool.all())).base_url
 
-    def one(action: str, at: int = NOW) -> None:
+    def one(action: str, at: int = NOW, person: str = "e-1") -> None:
         document = {
             "@timestamp": instants.iso(at),
             "event": {"id": f"of {action}", "action": action, "ingested": instants.iso(at), "kind": "event"},
-            "employee": {"id": "e-1", "name": "Ana Ruiz"},
+            "employee": {"id": person, "name": "Ana Ruiz"},
         }
         elasticsearch.create(index=f"logs-app.access-{namespace}", id=f"of {action}", document=document, refresh=True)
 
@@ -199,3 +200,37 @@ def test_who_gives_notice_is_looked_back_at_once(index: Index, tmp_path: Path, m
     es.indices.refresh(index="logs-innerwatch.alert-*")
     [alert] = es.search(index=f"logs-innerwatch.alert-{detect.parts().namespace}")["hits"]["hits"]
     assert alert["_source"]["rule"]["name"] == "Print by a leaver"
+    assert (
+        alert["_source"]["innerwatch"]["alert"]["hindsight"]
+        == f"last day is {instants.iso(now + 20 * engine.DAY)[:10]}"
+    )
+
+
+@pytest.mark.elasticsearch
+def test_under_a_pseudonym_a_leaver_is_looked_back_at_and_named_nowhere(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose key was changed meanwhile: the function reads it with each new feed, and she keeps her pseudonym."""
+    (tmp_path / "leaver.yml").write_text(LEAVER)
+    (tmp_path / "leaver.json").write_bytes(packaging.rules_json([tmp_path / "leaver.yml"]))
+    monkeypatch.setattr(detect, "RULES", tmp_path / "leaver.json")
+    monkeypatch.setenv("PSEUDONYM_SECRET", "example-key")
+    now = int(time.time() * 1000)
+    keys = Keys.new()
+    secrets = boto3.client("secretsmanager")
+    secrets.create_secret(Name="example-key", SecretString=keys.rotated(now - engine.DAY).text())
+    ana = keys.pseudonym("e-1", None)
+    store = DynamoStore(boto3.resource("dynamodb").Table("directory"))
+    for last_day, recorded_at in (("", now - 60 * engine.DAY), (instants.iso(now + 20 * engine.DAY)[:10], now)):
+        row = f"e-1,Ana Ruiz,ana@example.com,active,2024-01-08,{last_day}\n"
+        apply_feed(store, read_feed(f"{PEOPLE}{row}".encode(), "people.csv", recorded_at))
+    index("Print", now - 5 * engine.DAY, ana)
+    assert detect.handler({}, Context("detect"))["looked_back_at"] == 1
+    es, namespace = detect.parts().es, detect.parts().namespace
+    es.indices.refresh(index="logs-innerwatch.alert-*")
+    [alert] = es.search(index=f"logs-innerwatch.alert-{namespace}")["hits"]["hits"]
+    assert alert["_source"]["innerwatch"]["alert"]["employee"]["id"] == [ana]
+    es.indices.refresh(index=f"innerwatch-checkpoints-{namespace}")
+    for hit in es.search(index=f"innerwatch-checkpoints-{namespace}", size=100)["hits"]["hits"]:
+        assert "e-1" not in str(hit).replace(ana, "")
+    assert detect.handler({}, Context("detect"))["looked_back_at"] == 0

@@ -11,6 +11,7 @@ from moto import mock_aws
 from innerwatch.directory import Directory, DynamoStore, MemoryStore, apply_feed, create_table
 from innerwatch.errors import UserError
 from innerwatch.hr import read_feed
+from innerwatch.pseudonyms.vocabulary import Vocabulary
 from innerwatch.values import CLAIMED_TWICE, NOBODY, Feed, Owner
 
 MARCH = 1_772_323_200_000  # 2026-03-01T00:00:00Z
@@ -74,6 +75,11 @@ def items() -> list[dict[str, Any]]:
 
 
 def same_answers(one: Directory, other: Directory) -> None:
+    here, there = Vocabulary(one.identities()), Vocabulary(other.identities())
+    assert (here.everywhere, here.whole) == (there.everywhere, there.whole)
+    assert (
+        here.get("akiaiosfodnn7example") is None or here.everywhere["akiaiosfodnn7example"].recorded_at == MARCH + DAY
+    )
     instants = [0, *(MARCH + day * DAY + 1 for day in range(-3, 35))]
     for time in instants:
         for number in range(1, 5):

@@ -150,7 +150,7 @@ def test_a_refused_feed_fails_alone_and_changes_nothing(bucket: Bucket) -> None:
     assert len(failed) == 3
     assert not any("owners.csv" in body for body in failed)
     changed = [item for item in bucket.items() if item not in before]
-    assert {item["pk"] for item in changed} == {"identifier#username:ana", "feeds"}
+    assert {item["pk"] for item in changed} == {"identifier#username:ana", "identities", "feeds"}
 
 
 def test_a_mapping_beside_the_feed_counts_for_its_folder_only(bucket: Bucket) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from isal import igzip, isal_zlib
 
 from innerwatch import pipeline
+from innerwatch.pseudonyms import Keys
 from innerwatch.values import SetAside
 from innerwatch_cli import options
 from innerwatch_cli.simulate import simulate
@@ -41,13 +42,16 @@ def bare(data: bytes) -> int:
     return len(igzip.compress(b"\n".join([encode(record) for record in records]), compresslevel=1))
 
 
-def enriched(data: bytes, feeds: list[Path]) -> Callable[[], int]:
+def enriched(data: bytes, feeds: list[Path], keys: Keys | None = None) -> Callable[[], int]:
     people = options.directory(feeds)
+    pseudonyms = options.pseudonyms(keys, people)
     encode = msgspec.json.Encoder().encode
 
     def run() -> int:
         lines = []
-        for item in pipeline.enriched(pipeline.read([data], "bench.json.gz"), people, "innerwatch"):
+        for item in pipeline.enriched(
+            pipeline.read([data], "bench.json.gz"), people, "innerwatch", pseudonyms=pseudonyms
+        ):
             assert not isinstance(item, SetAside), item.reason
             lines.append(encode(item.document))
         return len(igzip.compress(b"\n".join(lines), compresslevel=1))
@@ -60,10 +64,14 @@ def run() -> None:
         company = Path(folder) / "company"
         simulate(seed=1, people=60, days=30, out=company)
         data = cloudtrail_object(company)
-        enrich = enriched(data, [company / "hr" / "employees.csv", company / "hr" / "owners.csv"])
-        pairs = [(seconds(lambda: bare(data)), seconds(enrich)) for _ in range(ROUNDS + 1)][1:]
-    limit, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(a / b for a, b in pairs)
+        feeds = [company / "hr" / "employees.csv", company / "hr" / "owners.csv"]
+        enrich, hide = enriched(data, feeds), enriched(data, feeds, Keys.new())
+        rounds = [(seconds(lambda: bare(data)), seconds(enrich), seconds(hide)) for _ in range(ROUNDS + 1)][1:]
+    limit, ours, hiding = (statistics.median(column) for column in zip(*rounds, strict=True))
+    ratio = statistics.median(a / b for a, b, _ in rounds)
+    cost = statistics.median(b / c for _, b, c in rounds)
     print(f"bare limit   {EVENTS / limit:>10,.0f} events/s a core   (gunzip + decode + encode + gzip)")
     print(f"enrichment   {EVENTS / ours:>10,.0f} events/s a core   (the same, with identity and HR as of the event)")
     print(f"ratio        {ratio:>10.2f}")
+    print(f"pseudonyms   {EVENTS / hiding:>10,.0f} events/s a core   (the same, with people hidden)")
+    print(f"ratio        {cost:>10.2f}   (to enrichment without)")

@@ -6,6 +6,7 @@ What an emulator cannot show is listed in docs/deploy.md.
 import gzip
 import json
 import random
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
+from innerwatch.pseudonyms import Keys
 from innerwatch_cli import index_templates
 from tests.ministack import Aws, wait_until
 
@@ -30,7 +32,17 @@ ROLES = {"2026-03-05": "Support Agent", "2026-03-12": "Team Lead"}  # day of an 
 
 
 @pytest.fixture(scope="module")
-def stack(aws: Aws, elasticsearch: Elasticsearch, package: Path) -> dict[str, str]:
+def logged_before(aws: Aws) -> int:
+    return len(aws.log())
+
+
+@pytest.fixture(scope="module")
+def stack(
+    aws: Aws,
+    logged_before: int,
+    elasticsearch: Elasticsearch,
+    package: Path,
+) -> dict[str, str]:
     """The outputs of the deployed stack, its secret filled and HR's feed applied."""
     index_templates.install(elasticsearch)
     outputs = aws.deploy(
@@ -126,9 +138,10 @@ def test_every_event_is_indexed_exactly_once_and_stamped_as_of_its_time(
 
     documents = indexed(elasticsearch)
     assert Counter(document["event"]["id"] for document in documents) == Counter(expected)
+    ana = pseudonym(aws, stack, "E-1")
     for document in documents:
         number = document["event"]["id"].split("-")[1]
-        assert document["employee"]["id"] == "E-1"
+        assert document["employee"]["id"] == ana
         assert document["employee"]["role"] == ROLES[document["@timestamp"][:10]]
         assert document["access"]["customer"]["id"] == [f"C-{number}"]
     assert {document["log"]["file"]["path"].partition("?")[0] for document in documents} == {
@@ -156,3 +169,25 @@ def test_what_cannot_be_read_is_kept_by_the_functions_own_permissions(aws: Aws, 
     entry = json.loads(aws.s3.get_object(Bucket=failed, Key=kept["Key"])["Body"].read())
     assert entry["origin"]["uri"].startswith(f"s3://{stack['LogBucketName']}/console/odd.log")
     assert entry["reason"] == "no log source recognises this record"
+
+
+def pseudonym(aws: Aws, stack: dict[str, str], text: str) -> str:
+    """By the key that the stack made for itself."""
+    secret = aws.secrets.get_secret_value(SecretId=stack["PseudonymKeySecretId"])["SecretString"]
+    return Keys.parse(secret, "the stack's").pseudonym(text.lower(), 0)
+
+
+def test_nobody_stands_in_documents_logs_or_metrics(
+    aws: Aws, logged_before: int, stack: dict[str, str], elasticsearch: Elasticsearch
+) -> None:
+    """What two tests above made, which hold all that Ana is called in logs."""
+    ana = re.compile(r"(?<![^\W_])(e-1|ana|ana ruiz|ana\.ruiz|ana\.ruiz@example\.com)(?![^\W_])")
+    documents = indexed(elasticsearch)
+    assert len(documents) == (TRAILS + ACCESS_LOGS) * RECORDS
+    for document in documents:
+        assert not ana.search(json.dumps(document, ensure_ascii=False).lower()), document
+    lines = aws.log()[logged_before:].splitlines()
+    assert any("feed applied" in line for line in lines)
+    assert any('"_aws"' in line and "RecordsIndexed" in line for line in lines)  # a metric is a line of the log
+    for line in lines:
+        assert not ana.search(line.lower()), line

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import Credentials
 from elasticsearch import Elasticsearch
 
+from innerwatch.directory import DynamoStore, apply_feed
 from innerwatch.failed import Entry, line
+from innerwatch.hr import read_feed
 from innerwatch.ledger import Ledger
+from innerwatch.pseudonyms import Keys, Pseudonyms
+from innerwatch.reveal.caller import prove
 from innerwatch.uris import uri
 from innerwatch.values import Origin, SetAside
 from innerwatch_cli import index_templates
@@ -39,7 +44,7 @@ NOT_ENFORCED = {
     "FeedsKey": BY_KMS,
     "NoMappingIsNoDenial": "S3 calls a missing object denied to whom may not list; the emulator calls it missing",
 }
-FUNCTIONS = ("EnrichLogs", "SyncHr", "ReplayFailed", "Detect", "MeasureBehaviour")
+FUNCTIONS = ("EnrichLogs", "SyncHr", "ReplayFailed", "Detect", "MeasureBehaviour", "Reveal")
 
 
 def statements(function: str) -> list[str]:
@@ -65,7 +70,10 @@ class Deployed:
             "ReplayFailed": self.replay,
             "Detect": lambda: self.trouble("detect", {}),
             "MeasureBehaviour": lambda: self.trouble("measure-behaviour", {"from": "2026-03-10"}),
+            "Reveal": self.reveal,
         }
+        self.store = DynamoStore(aws.dynamodb.Table(outputs["DirectoryTable"]))
+        self.asker = self.user("roles-asks")
 
     # --- work: "" if it was done, else what was wrong
 
@@ -102,10 +110,32 @@ class Deployed:
         self.aws.s3.delete_object(Bucket=bucket, Key=name)
         return answer or ("entries are left" if left else "")
 
+    def reveal(self) -> str:
+        """A request by the one person of whom the directory knows that the account is theirs, about themselves."""
+        if not self.store.facts("E-0"):
+            feed = f"employee_id,iam_user,status,hired_at\nE-0,{ACCOUNT}:user/roles-asks,active,2024-01-08\n"
+            apply_feed(self.store, read_feed(feed.encode(), "people.csv", 1_705_000_000_000))
+        key = self.aws.secrets.get_secret_value(SecretId=self.outputs["PseudonymKeySecretId"])["SecretString"]
+        pseudonym = Pseudonyms(Keys.parse(key, "the key"), self.store.identities()).of("E-0")
+        reason = "to see that the role is enough"
+        ask = {"action": "request", "pseudonyms": [pseudonym], "reason": reason, "nonce": str(next(numbers))}
+        function = self.outputs["RevealFunction"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", self.aws.url)
+            proof = prove(ask, function, self.asker, REGION)
+        return self.trouble("reveal", {"ask": ask, "proof": proof})
+
+    def user(self, name: str) -> Credentials:
+        self.aws.iam.create_user(UserName=name)
+        key = self.aws.iam.create_access_key(UserName=name)["AccessKey"]
+        return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+
     def trouble(self, function: str, event: dict[str, Any]) -> str:
         answer = self.aws.functions.invoke(FunctionName=f"{STACK}-{function}", Payload=json.dumps(event).encode())
         said = json.loads(answer["Payload"].read())
-        failed = answer.get("FunctionError") or said.get("batchItemFailures") or said.get("trouble")
+        failed = (
+            answer.get("FunctionError") or said.get("batchItemFailures") or said.get("trouble") or said.get("denied")
+        )
         return json.dumps(said) if failed else ""
 
     def log(self, bucket: str) -> str:

@@ -131,6 +131,25 @@ def test_controls_offer_choices(company: Company) -> None:
             assert found["aggregations"]["choices"]["buckets"], asked["fieldName"]
 
 
+def test_a_raw_records_address_is_shown_as_it_is_written(company: Company) -> None:
+    """As Discover asks: by `fields`, with the runtime fields. The index alone would give it in lower case."""
+    (view,) = [one for one in kibana_objects.objects() if one["id"] == "innerwatch-activity"]
+    index = view["attributes"]["title"].replace("-*", f"-{company.namespace}")
+    runtime = json.loads(view["attributes"]["runtimeFieldMap"])
+    trail = {"term": {"data_stream.dataset": "aws.cloudtrail"}}  # whose objects lie below AWSLogs/
+    asked = {"index": index, "fields": ["log.file.path"], "size": 100, "sort": ["_doc"], "query": trail}
+    shown = company.es.search(**asked, runtime_mappings=runtime)["hits"]["hits"]
+    assert len(shown) == 100
+    for hit in shown:
+        assert hit["fields"]["log.file.path"] == [hit["_source"]["log"]["file"]["path"]]
+    written = shown[0]["fields"]["log.file.path"][0]
+    assert company.es.search(**asked)["hits"]["hits"][0]["fields"]["log.file.path"] == [written.lower()] != [written]
+    chosen = {"match_phrase": {"log.file.path": written}}  # what *Filter for value* makes of it
+    found = company.es.search(**asked | {"query": chosen}, runtime_mappings=runtime)["hits"]["hits"]
+    assert found
+    assert {hit["_source"]["log"]["file"]["path"] for hit in found} == {written}
+
+
 def test_saved_searches_find_events(company: Company) -> None:
     views = {
         one["id"]: one["attributes"]["title"] for one in kibana_objects.objects() if one["type"] == "index-pattern"

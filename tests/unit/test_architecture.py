@@ -50,7 +50,9 @@ def test_no_source_imports_another(module: Path) -> None:
     assert not others - {"innerwatch.sources"}
 
 
-@pytest.mark.parametrize("kind", ["sources", "hr", "directory", "detection", "behaviour", "justification"])
+@pytest.mark.parametrize(
+    "kind", ["sources", "hr", "directory", "detection", "behaviour", "justification", "audit", "reveal"]
+)
 def test_parts_do_not_import_the_pipeline_nor_a_handler(kind: str) -> None:
     handlers = {path.stem for path in LAMBDAS.glob("*.py")}
     for module in modules(LAMBDAS / "innerwatch" / kind):

@@ -16,13 +16,18 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner
 
+from innerwatch.errors import UserError
 from innerwatch.fields import DATASETS
 from innerwatch_cli import cluster_setup
 from innerwatch_cli.commands.push import push
 from innerwatch_cli.paths import ELASTICSEARCH
+from innerwatch_cli.rights import retention
 
 # https://www.elastic.co/docs/reference/elasticsearch/security-privileges#privileges-list-indices
-PRIVILEGES = {"auto_configure", "create_doc", "delete", "index", "maintenance", "read", "view_index_metadata"}
+PRIVILEGES = {
+    *("auto_configure", "create_doc", "create_index", "delete", "index", "maintenance", "manage", "read"),
+    "view_index_metadata",
+}
 KINDS: dict[str, Callable[[str, Any], Any]] = {
     "/_ilm/policy/": lambda name, body: {name: {"version": 1, "in_use_by": {}, **body}},
     "/_security/role/": lambda name, body: {name: {"cluster": [], "transient_metadata": {"enabled": True}, **body}},
@@ -47,7 +52,8 @@ class StandIn(BaseHTTPRequestHandler):
         if self.path.startswith(self.without):
             return self.answer(405, {"error": f"Incorrect HTTP method for uri [{self.path}]", "status": 405})
         if self.path in ("/_ilm/policy", "/_security/role"):
-            return self.answer(200, {})
+            below = [path for path in self.kept if path.startswith(f"{self.path}/")]
+            return self.answer(200, {path.rpartition("/")[2]: self.kept[path] for path in below})
         if self.path not in self.kept:
             return self.answer(200 if self.path.startswith("/_cluster") else 404, {})
         kind = next(kind for kind in KINDS if self.path.startswith(kind))
@@ -98,7 +104,7 @@ def test_a_second_run_changes_nothing_and_a_dry_run_never_does(monkeypatch: pyte
         assert not kept
         first = states(run())
         assert set(first.values()) == {"new"}
-        assert len(first) == len(kept) == 3 * len(DATASETS) + 5
+        assert len(first) == len(kept) == 3 * len(DATASETS) + 6
         before = json.dumps(kept)
         assert set(states(run()).values()) == {"same"}
         assert json.dumps(kept) == before
@@ -119,10 +125,42 @@ def test_what_differs_is_brought_in_line_but_for_how_long_data_is_kept(monkeypat
         assert kept[policy]["policy"]["phases"]["delete"]["min_age"] == "30d"
 
 
+def test_how_long_data_is_kept_is_changed_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with standing_in(monkeypatch) as kept:
+        run("--retain", "app.access=90d, innerwatch.alert=1100d", "--retain", "innerwatch.behaviour=10d")
+        phases = {path.rpartition("/")[2]: kept[path]["policy"]["phases"] for path in kept if "/_ilm/" in path}
+        assert {name: found["delete"]["min_age"] for name, found in phases.items()} == {
+            "logs-aws.cloudtrail": "400d",
+            "logs-app.access": "90d",
+            "logs-innerwatch.alert": "1100d",
+            "logs-innerwatch.behaviour": "10d",
+        }
+        ages = {name: found["hot"]["actions"]["rollover"]["max_age"] for name, found in phases.items()}
+        assert (ages["logs-app.access"], ages["logs-innerwatch.behaviour"]) == ("7d", "1d")
+        said = run()
+        assert states(said)["lifecycle policy logs-app.access"] == "kept"
+        assert "app.access is kept for 90 days after its index was rolled over" in said
+        assert states(run("--retain", "app.access=30d", "--dry-run"))["lifecycle policy logs-app.access"] == "changed"
+        assert states(run("--retain", "app.access=30d"))["lifecycle policy logs-app.access"] == "changed"
+        assert states(run("--retain", "app.access=30d"))["lifecycle policy logs-app.access"] == "same"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["app.access", "app.access=0d", "app.access=400", "logs=4d", "app.access=-1d", "app.access=1d,app.access=2d", ""],
+)
+def test_a_retention_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(UserError, match=r"expected DATASET=DAYSd"):
+        retention.asked([text])
+
+
 def test_a_cluster_without_security_or_lifecycle_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with standing_in(monkeypatch, "/_security", "/_ilm") as kept:
         said = run()
-    assert {path.split("/")[1] for path in kept} == {"_index_template"}
+    assert {path.split("/")[1] for path in kept} == {"_index_template", "_component_template"}
+    assert kept["/_component_template/logs-app.access-lifecycle"]["template"] == {
+        "lifecycle": {"data_retention": "400d"}
+    }
     assert "security is off" in said
     assert "No API keys are needed here" in said
 
@@ -150,7 +188,9 @@ def test_the_writer_adds_to_the_log_streams_and_nothing_else() -> None:
 
 
 def test_roles_name_streams_that_exist_and_privileges_that_elasticsearch_has() -> None:
-    streams = {f"logs-{name}-x" for name in DATASETS} | {"innerwatch-checkpoints-x"}
+    streams = {f"logs-{name}-x" for name in DATASETS}
+    streams |= {"innerwatch-checkpoints-x", "innerwatch-rights-x", "innerwatch-hold-x-*"}
+    streams |= {f"logs-{name}-x.hold.*" for name in DATASETS}
     for name, role in cluster_setup.roles("x").items():
         assert not role.get("cluster"), name
         for index in role["indices"]:
@@ -159,6 +199,15 @@ def test_roles_name_streams_that_exist_and_privileges_that_elasticsearch_has() -
     for name in ("checker", "analyst"):
         given = {one for index in cluster_setup.roles("x")[name]["indices"] for one in index["privileges"]}
         assert given <= {"read", "view_index_metadata"}
+
+
+def test_only_the_privacy_role_reaches_holds_and_erasures_and_none_can_delete_their_register() -> None:
+    for name, role in cluster_setup.roles("x").items():
+        indices = [index for index in role["indices"] for one in index["names"] if "rights" in one or "hold" in one]
+        assert bool(indices) == (name == "privacy")
+        for index in role["indices"]:
+            if any("rights" in one for one in index["names"]):
+                assert not {"delete", "delete_index", "manage", "all", "write"} & set(index["privileges"])
 
 
 def test_every_stream_has_a_lifecycle() -> None:

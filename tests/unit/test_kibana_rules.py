@@ -352,7 +352,15 @@ def test_guides_say_what_the_rule_says_and_name_real_commands() -> None:
         note = rule["note"]
         assert compiled_rule.description in note
         assert all(f"- {item}" in note for item in compiled_rule.falsepositives)
-        for heading in ("What it means", "Who it was", "What to check", "False positives", "Who else", "Notes"):
+        for heading in (
+            "What it means",
+            "Who it was",
+            "What to check",
+            "False positives",
+            "Who else",
+            "Raw record and proof",
+            "Notes",
+        ):
             assert note.count(f"## {heading}\n") == 1
         assert rule["rule_id"] in rule["setup"]  # tells our rules from copies that analysts make in Kibana
     dashboards = {item["id"] for item in saved_objects.read(saved_objects.OBJECTS) if item["type"] == "dashboard"}

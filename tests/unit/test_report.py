@@ -35,6 +35,7 @@ def alert(rule: str, risk: int, *, ids: list[str], customers: list[str], **emplo
             "event": {"action": "view", "outcome": "success"},
             "access": {"customer": {"id": customers}},
             "source": {"ip": "192.0.2.7"},
+            "log": {"file": {"path": "s3://example-logs/app/a.gz?versionId=v1"}, "offset": 3},
         }
     ]
     return Alert("a1", document, evidence)
@@ -71,6 +72,17 @@ def test_it_says_who_why_and_which_customers() -> None:
         assert part in text
     assert "T1530 Data from Cloud Storage" in text
     assert "192.0.2.7" in text
+
+
+def test_it_says_where_the_raw_records_are_and_how_to_prove_them() -> None:
+    one = person(alert("Rule", 73, ids=["console:1"], customers=["C-1"], id="E-1", name="Ana Ruiz", status="active"))
+    findings = Findings([one], 1234, START, START + timedelta(9))
+    made_at = datetime(2026, 3, 12, tzinfo=UTC)
+    text = report.render(findings, title="Report", made_at=made_at, proof="--namespace other --copy 'my logs'")
+    read = Page(text)
+    assert "example-logs app/a.gz version v1 line 3" in read.text
+    assert read.objects == ["https://s3.console.aws.amazon.com/s3/object/example-logs?prefix=app/a.gz&versionId=v1"]
+    assert "innerwatch evidence a1 --namespace other --copy 'my logs' ." in read.text
 
 
 def test_names_from_logs_are_text_and_never_markup() -> None:

@@ -28,6 +28,25 @@ def test_the_raw_records_address(path: str, offset: int, place: tuple[Any, ...])
     assert text.place({"log": {"file": {"path": path}, "offset": offset}}) == place
 
 
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("s3://logs/a/b c+d.gz?versionId=v.1_", "logs?prefix=a/b%20c%2Bd.gz&versionId=v.1_"),
+        ("s3://logs/a&versionId=x#y.gz", "logs?prefix=a%26versionId%3Dx%23y.gz"),
+        ("s3://logs/\ud800é", "logs?prefix=%3F%C3%A9"),
+        ("s3://amzn-s3-demo-logs/a.gz", ""),
+        ("s3://evil?x/a.gz", ""),
+        ("s3://a/../b", ""),
+        ("/var/log/access.log", ""),
+        ("kinesis://stream/shard?sequenceNumber=7", ""),
+    ],
+)
+def test_an_objects_page_in_awss_console(path: str, address: str) -> None:
+    where = text.place({"log": {"file": {"path": path}, "offset": 1}})
+    assert where is not None
+    assert text.console(where) == (text.CONSOLE + address if address else "")
+
+
 def test_what_was_computed_has_no_raw_record() -> None:
     assert text.place({"behaviour": {}}) is None
 

@@ -10,7 +10,8 @@ import pytest
 from cfnlint.api import lint
 
 from innerwatch import settings
-from innerwatch.settings import NAMESPACE
+from innerwatch.errors import UserError
+from innerwatch.settings import APPROVER, NAMESPACE, Settings
 from innerwatch_cli import packaging
 from innerwatch_cli.paths import TEMPLATE
 from tests import ministack
@@ -20,7 +21,7 @@ SOURCE = ministack.template()
 TRANSLATED = ministack.translated()
 FUNCTIONS = [name for name, found in SOURCE["Resources"].items() if found["Type"] == "AWS::Serverless::Function"]
 # Of what runs without a queue, and so without anybody who would deliver again.
-BY_THE_CLOCK = ("ReplayFailed", "Detect", "MeasureBehaviour")
+BY_THE_CLOCK = ("ReplayFailed", "Detect", "MeasureBehaviour", "Reveal")
 
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
@@ -145,7 +146,7 @@ def test_in_a_vpc_lambda_makes_interfaces_and_the_functions_code_none() -> None:
     assert (allow["Effect"], deny["Effect"], deny["Action"]) == ("Allow", "Deny", "ec2:*")
     assert "lambda:SourceFunctionArn" in deny["Condition"]["ArnLike"]
     services = {str(one["ServiceName"]).rpartition(".")[2][:-2] for one in of_type("EC2::VPCEndpoint").values()}
-    assert services == {"s3", "dynamodb", "secretsmanager", "sqs", "kms", "logs", "monitoring"}
+    assert services == {"s3", "dynamodb", "secretsmanager", "sqs", "kms", "logs", "monitoring", "sts"}
 
 
 def test_the_log_writer_cannot_change_the_directory_nor_read_feeds() -> None:
@@ -162,8 +163,9 @@ def test_nobody_deletes_from_a_table_and_detection_reads_only_who_leaves() -> No
     for role in of_type("IAM::Role"):
         assert not re.search("dynamodb:(Delete|\\*)", json.dumps(statements(role)))
     (found,) = (found for found in statements("DetectRole") if "dynamodb:" in json.dumps(found["Action"]))
-    assert found["Action"] == "dynamodb:Query"
-    assert found["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["leaving"]}}
+    assert found["Action"] == ["dynamodb:GetItem", "dynamodb:Query"]
+    keys = {"Fn::If": ["WithPseudonyms", ["leaving", "identities", "feeds"], ["leaving"]]}
+    assert found["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": keys}}
 
 
 def test_no_secret_is_in_an_environment_variable() -> None:
@@ -174,18 +176,29 @@ def test_no_secret_is_in_an_environment_variable() -> None:
     assert {name for name in variables if "SECRET" in name or "KEY" in name} == {
         "ELASTICSEARCH_SECRET",
         "ELASTICSEARCH_CHECK_SECRET",
+        "PSEUDONYM_SECRET",
     }
     assert target(variables["ELASTICSEARCH_SECRET"]) in secrets
     assert target(variables["ELASTICSEARCH_CHECK_SECRET"]) == "ElasticsearchCheckKey"
-    assert not [
-        name for name, secret in secrets.items() if "SecretString" in secret or "GenerateSecretString" in secret
-    ]
+    assert "PseudonymKey" in json.dumps(variables["PSEUDONYM_SECRET"])
+    assert not [name for name, secret in secrets.items() if "SecretString" in secret]
+    made = [name for name, secret in secrets.items() if "GenerateSecretString" in secret]
+    assert made == ["PseudonymKey"]  # by Secrets Manager itself, which shows it to nobody who may not read it
+    assert "KmsKeyId" in secrets["PseudonymKey"]
+
+
+def test_only_those_who_hide_or_reveal_people_read_the_key_of_pseudonyms() -> None:
+    readers = {role for role in of_type("IAM::Role") if '"PseudonymKey"' in json.dumps(statements(role))}
+    assert readers == {"EnrichLogsRole", "ReplayFailedRole", "MeasureBehaviourRole", "DetectRole", "RevealRole"}
+    assert SOURCE["Parameters"]["Pseudonyms"]["Default"] == "on"
 
 
 def test_what_holds_data_outlives_the_stack_and_is_closed_and_encrypted() -> None:
     for name, found in SOURCE["Resources"].items():
         if found["Type"] in ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key"):
-            assert (found["DeletionPolicy"], found["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain"), name
+            # What is protected against deletion cannot be deleted by a stack that fails either.
+            deletion = "Retain" if "DeletionProtectionEnabled" in found["Properties"] else "RetainExceptOnCreate"
+            assert (found["DeletionPolicy"], found["UpdateReplacePolicy"]) == (deletion, "Retain"), name
     for name, bucket in of_type("S3::Bucket").items():
         assert all(bucket["PublicAccessBlockConfiguration"].values()), name
         assert bucket["BucketEncryption"], name
@@ -196,6 +209,7 @@ def test_what_holds_data_outlives_the_stack_and_is_closed_and_encrypted() -> Non
     assert {name for name, table in tables.items() if "KMSMasterKeyId" in table["SSESpecification"]} == {
         "Directory",
         "Cases",
+        "RevealAudit",
     }
     assert all(queue["SqsManagedSseEnabled"] for queue in of_type("SQS::Queue").values())
 
@@ -249,3 +263,61 @@ def test_every_parameter_is_described_and_checked_and_stands_in_the_documentatio
 def test_the_namespace_is_checked_as_the_functions_check_it() -> None:
     pattern = NAMESPACE.pattern.replace('\\"', '"')
     assert SOURCE["Parameters"]["Namespace"]["AllowedPattern"] == f"^{pattern}$"
+
+
+def test_who_may_approve_is_checked_as_the_function_checks_it() -> None:
+    given = SOURCE["Parameters"]["RevealApprovers"]["AllowedPattern"]
+    assert given == f"^({APPROVER.pattern.replace(chr(92) + 'w', 'A-Za-z0-9_')})?$"
+    hours = SOURCE["Parameters"]["RevealHours"]
+    for number in (hours["MinValue"], hours["Default"], hours["MaxValue"]):
+        assert Settings.from_env({"REVEAL_HOURS": str(number)}).reveal_hours == number
+    for number in (hours["MinValue"] - 1, hours["MaxValue"] + 1):
+        with pytest.raises(UserError, match="REVEAL_HOURS"):
+            Settings.from_env({"REVEAL_HOURS": str(number)})
+
+
+def test_the_audit_chain_is_only_ever_added_to_and_only_by_its_function() -> None:
+    table = of_type("DynamoDB::Table")["RevealAudit"]
+    assert table["DeletionProtectionEnabled"] is True
+    nobody, others = table["ResourcePolicy"]["PolicyDocument"]["Statement"]
+    assert (nobody["Effect"], nobody["Principal"], others["Effect"], others["Principal"]) == ("Deny", "*", "Deny", "*")
+    assert "Condition" not in nobody
+    writes = {"UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete"}
+    assert set(nobody["Action"]) == {f"dynamodb:{name}" for name in writes}
+    path = of_type("IAM::Role")["RevealRole"]["Path"]["Fn::Sub"]
+    assert others["Action"] == "dynamodb:PutItem"
+    (allowed,) = others["Condition"]["ArnNotLike"].values()
+    assert allowed["Fn::Sub"].endswith(f":role{path}*"), "the one role with this path"
+    assert [name for name, role in of_type("IAM::Role").items() if "Path" in role] == ["RevealRole"]
+    (chain,) = (found for found in statements("RevealRole") if found["Sid"] == "Chain")
+    assert chain["Action"] == ["dynamodb:PutItem", "dynamodb:Query"]
+    others_roles = [role for role in of_type("IAM::Role") if role != "RevealRole"]
+    assert not any("RevealAudit" in json.dumps(statements(role)) for role in others_roles)
+
+
+def test_nobody_can_delete_a_witness() -> None:
+    bucket = of_type("S3::Bucket")["RevealWitnesses"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["ObjectLockEnabled"] is True
+    retention = bucket["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    assert retention == {"Mode": "COMPLIANCE", "Days": {"Ref": "RevealWitnessDays"}}
+    policy = of_type("S3::BucketPolicy")["RevealWitnessesPolicy"]["PolicyDocument"]["Statement"]
+    (adds,) = (found for found in policy if found["Sid"] == "OnlyTheFunctionAdds")
+    assert (adds["Effect"], adds["Principal"], adds["Action"]) == ("Deny", "*", "s3:PutObject")
+
+
+def test_who_asks_may_invoke_one_function_and_who_audits_reads_one_table() -> None:
+    asks = of_type("IAM::ManagedPolicy")["RevealAccess"]["PolicyDocument"]["Statement"]
+    assert [found["Action"] for found in asks] == ["lambda:InvokeFunction", "cloudformation:DescribeStacks"]
+    assert target(asks[0]["Resource"]) == "Reveal"
+    audits = of_type("IAM::ManagedPolicy")["RevealAuditAccess"]["PolicyDocument"]["Statement"]
+    assert [found["Action"] for found in audits] == [
+        "dynamodb:Query",
+        "kms:Decrypt",
+        "s3:ListBucketVersions",
+        "cloudformation:DescribeStacks",
+    ]
+    assert target(audits[0]["Resource"]) == "RevealAudit"
+    assert "dynamodb." in json.dumps(audits[1]["Condition"])
+    assert not of_type("Lambda::Url"), "an address that anybody can reach, whose event says who calls"
+    assert "FunctionUrlConfig" not in json.dumps(SOURCE)

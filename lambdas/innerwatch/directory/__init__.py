@@ -10,6 +10,7 @@ from innerwatch.directory.dynamo import DynamoStore, create_table
 from innerwatch.directory.identifiers import Claims
 from innerwatch.directory.store import MemoryStore, Store
 from innerwatch.directory.sync import Report, apply_feed
+from innerwatch.pseudonyms.identity import Identity
 from innerwatch.values import Fact, Feed, Owner
 
 __all__ = ["Directory", "DynamoStore", "MemoryStore", "Report", "Store", "apply_feed", "create_table", "in_memory"]
@@ -43,6 +44,16 @@ class Directory:
                 self._identifiers.clear()
             known = self._identifiers[identifier] = _Identifier(self._reader, identifier.lower())
         return known.owner(time)
+
+    @property
+    def version(self) -> str:
+        """Another text after every feed that the answers know of."""
+        if self._clock() - self._asked >= self._fresh:
+            self._renew()
+        return self._version
+
+    def identities(self) -> Iterable[Identity]:
+        return self._store.identities()
 
     def _renew(self) -> None:
         self._asked = self._clock()

@@ -1,10 +1,11 @@
-"""The directory in DynamoDB: one table, in which nothing is ever overwritten.
+"""The directory in DynamoDB: one table, in which nothing is ever overwritten but to erase a person (`without`).
 
 | pk                  | sk                                | holds                                                   |
 |---------------------|-----------------------------------|---------------------------------------------------------|
 | `employee#ID`       | `VALID_FROM#RECORDED_AT`          | a fact; one query gives a person's whole history        |
 | `identifier#KEY`    | `employee#ID`                     | that some fact of this person names the identifier      |
 | `identifier#KEY`    | `owners#RECORDED_AT#IDENTIFIER`   | what the owner maps say of it, as known from then on    |
+| `identities`        | `ID#HASH`                         | what a person was ever known by, for pseudonyms         |
 | `leaving`           | `RECORDED_AT#ID`                  | a fact that says, for the first time, that somebody leaves |
 | `feeds`             | `RECORDED_AT#SHA256`              | that a feed was applied, written last                   |
 | `feeds`             | `version`                         | how many feeds were applied: the one counter            |
@@ -16,15 +17,18 @@ them, so that no fact lacks its claims.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from hashlib import sha256
 
 from innerwatch.append_only import AppendOnlyTable, Item, create_table, feed_name
 from innerwatch.directory.identifiers import Claims, index_key, own
 from innerwatch.directory.store import MemoryStore
+from innerwatch.pseudonyms.identity import Identity, of_employee, of_ownership
 from innerwatch.values import Change, Employee, Fact, Feed, Holder, Holding, Ownership
 
 __all__ = ["DynamoStore", "create_table"]
 
 LEAVING = "leaving"
+IDENTITIES = "identities"
 OF_LEAVERS = ("id", "status", "hired_at", "notice_at", "last_day", "time_zone")
 MOST_ASKED_ONE_BY_ONE = 200  # people; a feed that names more is compared with a scan of the whole table
 
@@ -66,10 +70,16 @@ class DynamoStore(AppendOnlyTable):
         for item in pages:
             yield item["sk"], _said(item["employee"], item["valid_from"], int(item["sk"].partition("#")[0]))
 
+    def identities(self) -> Iterator[Identity]:
+        for item in self._query(IDENTITIES):
+            yield Identity(item["employee"], tuple(item["texts"]), int(item["recorded_at"]))
+
     def append(
         self, facts: Iterable[Fact], ownerships: Iterable[Ownership], feed: Feed, leaving: Iterable[Fact] = ()
     ) -> None:
         ordered = sorted(facts, key=lambda fact: (fact.employee.id, fact.valid_from))
+        ownerships = list(ownerships)
+        self._put_once(_identity_items(ordered, ownerships))
         with self._table.batch_writer(overwrite_by_pkeys=["pk", "sk"]) as batch:
             for fact in ordered:
                 for identifier in (own(fact.employee.id), *fact.employee.identifiers):
@@ -87,7 +97,7 @@ def _memory(items: Iterable[Item], feed: str) -> MemoryStore:
             fact = _fact(item)
             found.add(fact)
             found.unfinished += [fact] if item["feed"] == feed else []
-        elif item["sk"].startswith("owners#"):
+        elif item["pk"].startswith("identifier#") and item["sk"].startswith("owners#"):
             ownership = _ownership(item)
             found.add_ownership(ownership)
             found.unfinished += [ownership] if item["feed"] == feed else []
@@ -105,6 +115,40 @@ def _claims(items: Iterable[Item]) -> Claims:
 def _mail(change: Change) -> str:
     email = change.attributes.get("email", "")
     return f"email:{email.lower()}" if email else ""
+
+
+def _identity_items(facts: Iterable[Fact], ownerships: Iterable[Ownership]) -> list[Item]:
+    """One of everything that somebody is known by, however many facts say it."""
+    found: dict[str, Item] = {}
+    identities = [item for fact in facts for item in of_employee(fact.employee, fact.recorded_at)]
+    for identity in [*identities, *(item for ownership in ownerships for item in of_ownership(ownership))]:
+        digest = sha256("\0".join(identity.texts).encode()).hexdigest()
+        key = f"{identity.employee_id}#{digest[:16]}"
+        item: Item = {
+            "pk": IDENTITIES,
+            "sk": key,
+            "employee": identity.employee_id,
+            "texts": list(identity.texts),
+            "recorded_at": identity.recorded_at,
+        }
+        found.setdefault(key, item)
+    return list(found.values())
+
+
+def without(item: Item, employee_id: str) -> Item | None:
+    """An item of the table without a person: None where it is theirs, the same where it does not name them."""
+    if item["pk"] == f"employee#{employee_id}" or item["sk"] == f"employee#{employee_id}":
+        return None
+    if item["pk"] in (LEAVING, IDENTITIES):
+        who = item["employee"]
+        return None if (who if isinstance(who, str) else who["id"]) == employee_id else item
+    if item["pk"].startswith("employee#") and item["employee"].get("manager_id") == employee_id:
+        return {**item, "employee": {name: value for name, value in item["employee"].items() if name != "manager_id"}}
+    if item["sk"].startswith("owners#"):
+        holders = [holder for holder in item["holders"] if holder[0] != employee_id]
+        if len(holders) < len(item["holders"]):
+            return {**item, "holders": holders} if holders else None
+    return item
 
 
 def _fact_item(fact: Fact) -> Item:

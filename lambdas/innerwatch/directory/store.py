@@ -1,10 +1,11 @@
 """Where the directory's history is kept: in memory for the command and tests; in DynamoDB, see `dynamo`."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from innerwatch.directory.identifiers import Claims, Reader, index_key, own
+from innerwatch.pseudonyms.identity import Identity, of_employee, of_ownership
 from innerwatch.values import Fact, Feed, Ownership
 
 
@@ -35,6 +36,10 @@ class Store(Reader, Protocol):
         """
         ...
 
+    def identities(self) -> Iterable[Identity]:
+        """All that anybody was ever known by, for pseudonyms."""
+        ...
+
 
 class MemoryStore:
     def __init__(self) -> None:
@@ -56,6 +61,13 @@ class MemoryStore:
 
     def ownerships(self) -> list[Ownership]:
         return [item for items in self._ownerships.values() for item in items]
+
+    def identities(self) -> Iterator[Identity]:
+        for facts in self._facts.values():
+            for fact in facts:
+                yield from of_employee(fact.employee, fact.recorded_at)
+        for ownership in self.ownerships():
+            yield from of_ownership(ownership)
 
     def known(self, feed: Feed) -> "MemoryStore":  # noqa: ARG002 all of it is at hand
         return self
