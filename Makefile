@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench docs screenshots dashboards package deploy undeploy audit lock clean
+.PHONY: help setup demo test test-alone test-with-servers check format bench docs screenshots dashboards package deploy undeploy audit lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,17 @@ demo: $(VENV)/.runtime ## raw logs of a fictional company in, named alerts out, 
 	$(BIN)/innerwatch demo
 
 test: $(VENV)/.dev ## all tests, with a local Elasticsearch that the tests start themselves
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(MAKE) --no-print-directory -j 2 test-alone test-with-servers
+endif
+
+test-alone: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/unit
+
+test-with-servers: $(VENV)/.dev # most of which is waiting
+	$(BIN)/python -m pytest tests/aws tests/e2e tests/elasticsearch
 
 check: $(VENV)/.dev ## what CI checks besides the tests: format, lint, types, locks
 	$(BIN)/ruff format --check .

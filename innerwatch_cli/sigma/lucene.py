@@ -209,7 +209,9 @@ class ExactLucene(LuceneBackend):
             self._negated = not self._negated
         self._may_be_long(kind)
         query = self._exists(kind)
-        if kind.root:  # a key whose value is null or an object is there, but not indexed
+        if (
+            kind.type == "flattened"
+        ):  # one that holds nothing but nulls is there, but not indexed; nor is a key's object
             self._exact = False
             query = query if self._negated else EVERYTHING
         if not wanted:

@@ -238,7 +238,7 @@ def test_what_has_no_record_to_read_again_says_so(make: Callable[..., Case]) -> 
     stream = f"logs-app.access-{case.namespace}"
     place = {"log": {"file": {"path": "kinesis://example/shard-1?sequenceNumber=7"}, "offset": 1}}
     base = {"@timestamp": "2026-03-31T10:00:00Z"}
-    case.es.index(index=stream, id="s-1", document=base | place, op_type="create")
+    case.es.index(index=stream, id="s-1", document=base | place, op_type="create", refresh=True)
     behaviour = f"logs-innerwatch.behaviour-{case.namespace}"
     day = base | {"data_stream": {"type": "logs", "dataset": "innerwatch.behaviour", "namespace": case.namespace}}
     case.es.index(index=behaviour, id="d-1", document=day, op_type="create", refresh=True)

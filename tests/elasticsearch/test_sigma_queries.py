@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from elasticsearch import Elasticsearch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from innerwatch.detection.predicate import compiled
@@ -161,6 +161,14 @@ def selected(es: Elasticsearch, index: str, rule: CompiledRule) -> set[int]:
 @given(
     st.lists(documents, min_size=1, max_size=MOST),
     st.lists(st.tuples(selections, selections, conditions), min_size=10, max_size=10),
+)
+@example(
+    [{"word": "", "rp": {"k": None}}],
+    [
+        ({"word": None}, {"rp|exists": wanted}, condition)
+        for wanted in (True, False)
+        for condition in ("a or b", "not b")
+    ],
 )
 def test_the_query_selects_every_match_and_no_more_where_it_is_exact(
     es: Elasticsearch, index: str, docs: list[dict[str, Any]], rules: list[tuple[Any, Any, str]]

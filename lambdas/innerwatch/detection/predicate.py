@@ -79,13 +79,13 @@ def values(document: Mapping[str, Any], path: str) -> Iterator[Any]:
 
 
 def text(value: Any) -> str:
-    """A value as text: JSON's, a whole number without a fraction."""
+    """A value as text: JSON's, as Elasticsearch indexes it."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        return msgspec.json.encode(value).decode()  # 5.0 stays 5.0, and 1e22 has no plus sign
     return str(value)
 
 
