@@ -58,10 +58,15 @@ def pseudonym_keys(command: Command) -> Command:
     )(command)
 
 
+def secret_of(place: str) -> str:
+    """The ID of secretsmanager:ID; empty for a file."""
+    kind, _, secret = place.partition(":")
+    return secret if kind == "secretsmanager" else ""
+
+
 def load_keys(place: str) -> Keys:
     """The key of pseudonyms, from a file or from Secrets Manager."""
-    kind, colon, secret = place.partition(":")
-    if colon and kind == "secretsmanager":
+    if secret := secret_of(place):
         try:
             text = boto3.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
         except (BotoCoreError, ClientError) as error:

@@ -6,7 +6,7 @@ from elasticsearch import Elasticsearch
 
 from innerwatch.errors import UserError
 from innerwatch.pseudonyms import Keys
-from innerwatch.pseudonyms.keys import PSEUDONYM
+from innerwatch.pseudonyms.keys import is_pseudonym
 from innerwatch_cli import cluster
 
 EXPECTED_KEY = "expected --pseudonyms with the key that they were made with"
@@ -33,7 +33,3 @@ def check(es: Elasticsearch, namespace: str, keys: Keys | None) -> None:
             f"people in the namespace {namespace!r} stand under their names",
             "expected another --namespace for documents with pseudonyms",
         )
-
-
-def is_pseudonym(person: str) -> bool:
-    return bool(PSEUDONYM.fullmatch(person.partition("@")[0]))

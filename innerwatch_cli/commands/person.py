@@ -19,6 +19,7 @@ from innerwatch.directory import DynamoStore
 from innerwatch.errors import UserError
 from innerwatch.justification import DynamoCases
 from innerwatch.pseudonyms import Keys
+from innerwatch.pseudonyms.keys import is_pseudonym
 from innerwatch_cli import cluster, options, pseudonymous
 from innerwatch_cli.console import err, out
 from innerwatch_cli.progress import bar
@@ -187,7 +188,7 @@ def opened(
     es = cluster.connect()
     with cluster.errors(es), aws_errors():
         people = options.directory_of(feeds, table) if feeds or table else None
-        if people or not pseudonymous.is_pseudonym(employee):
+        if people or not is_pseudonym(employee):
             pseudonymous.check(es, namespace, keys)  # else a table would be erased, and the documents not be found
         hidden = options.pseudonyms(keys, people)
         pseudonyms = hidden() if hidden else None

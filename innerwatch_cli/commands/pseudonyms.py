@@ -32,8 +32,7 @@ def new(file: Path) -> None:
 def rotate(place: str) -> None:
     """Change the key in FILE or secretsmanager:ID. Whoever is known by now keeps the pseudonyms that they have."""
     keys = options.load_keys(place).rotated(int(time.time() * 1000))
-    kind, colon, secret = place.partition(":")
-    if colon and kind == "secretsmanager":
+    if secret := options.secret_of(place):
         try:
             boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=keys.text())
         except (BotoCoreError, ClientError) as error:

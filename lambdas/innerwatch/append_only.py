@@ -11,7 +11,7 @@ What else is in it is up to its users: the employee directory, the case director
 sort.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -76,9 +76,7 @@ class AppendOnlyTable:
 
     def _put_all(self, items: Iterable[Item]) -> None:
         """Adds items; one that is there already must be the same."""
-        with ThreadPoolExecutor(WRITERS) as pool:
-            for _ in pool.map(self._put_new, items):
-                pass  # raises what a write raised
+        _at_once(self._put_new, items)
 
     def _put_new(self, item: Item) -> None:
         try:
@@ -90,9 +88,7 @@ class AppendOnlyTable:
 
     def _put_once(self, items: Iterable[Item]) -> None:
         """Adds items; of one that is there already the first stays."""
-        with ThreadPoolExecutor(WRITERS) as pool:
-            for _ in pool.map(self._put_first, items):
-                pass  # raises what a write raised
+        _at_once(self._put_first, items)
 
     def _put_first(self, item: Item) -> None:
         with suppress(self._client.exceptions.ConditionalCheckFailedException):
@@ -134,6 +130,12 @@ class AppendOnlyTable:
             if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _at_once(put: Callable[[Item], None], items: Iterable[Item]) -> None:
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for _ in pool.map(put, items):
+            pass  # raises what a write raised
 
 
 def create_table(name: str) -> None:

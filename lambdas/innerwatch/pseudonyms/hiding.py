@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from innerwatch.fields import DATASETS
 from innerwatch.identity import METHODS
 from innerwatch.pseudonyms.identity import Identity
-from innerwatch.pseudonyms.keys import PSEUDONYM, Keys
+from innerwatch.pseudonyms.keys import Keys, is_pseudonym
 from innerwatch.pseudonyms.vocabulary import Vocabulary, Word, core, lower
 from innerwatch.values import Actor, Event, Evidence
 
@@ -77,7 +77,7 @@ class Pseudonyms:
 
     def of(self, text: str) -> str:
         """The pseudonym of an id, a name or an account, known or not, as documents have it."""
-        if PSEUDONYM.fullmatch(text.partition("@")[0]):
+        if is_pseudonym(text):
             return text
         low = lower(text)
         inner = core(low)

@@ -26,6 +26,11 @@ EXPECTED = (
 )
 
 
+def is_pseudonym(text: str) -> bool:
+    """Whether it is a pseudonym, or a mail address with one."""
+    return bool(PSEUDONYM.fullmatch(text.partition("@")[0]))
+
+
 class _Earlier(msgspec.Struct):
     key: str
     until: str
