@@ -43,7 +43,7 @@ class Parts:
         self.directory = DynamoStore(boto3.resource("dynamodb").Table(table)) if table else None
         self.pseudonyms: Current | None = None
         if self.directory and settings.pseudonym_secret:
-            self.pseudonyms = wiring.pseudonyms(settings, Directory(self.directory))
+            self.pseudonyms = wiring.pseudonyms_of(settings.pseudonym_secret, Directory(self.directory))
         self.namespace = settings.namespace
         self.es = clients.elasticsearch(settings)
         self.rules = read_rules(rules)

@@ -13,13 +13,12 @@ import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from innerwatch import wiring
 from innerwatch.audit import Entry, Line, Trail
 from innerwatch.directory import Directory, DynamoStore
 from innerwatch.errors import UserError
-from innerwatch.pseudonyms import Current, Keys
 from innerwatch.reveal import Ask, Desk, Terms, Unproven
 from innerwatch.reveal.caller import proven
 from innerwatch.reveal.decisions import HOUR
@@ -34,11 +33,10 @@ def desk(account: str) -> Desk:
     """What a warm function keeps between invocations."""
     own = Settings.from_env(needs=("DIRECTORY_TABLE", "PSEUDONYM_SECRET", "AUDIT_TABLE", "AUDIT_BUCKET"))
     people = Directory(DynamoStore(boto3.resource("dynamodb").Table(own.directory_table)))
-    secret = own.pseudonym_secret
     return Desk(
         Trail(boto3.client("dynamodb"), own.audit_table, boto3.client("s3"), own.audit_bucket),
         people,
-        Current(people, lambda: Keys.parse(str(parameters.get_secret(secret)), secret)),
+        wiring.pseudonyms_of(own.pseudonym_secret, people),
         Terms(own.reveal_approvers, own.reveal_hours * HOUR),
         account,
     )

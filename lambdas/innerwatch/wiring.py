@@ -45,9 +45,11 @@ def enriched(settings: Settings, cases: Cases | None = None) -> Enriched:
 
 def pseudonyms(settings: Settings, directory: Directory) -> Current | None:
     """Of everybody in the directory, by the key in the settings' secret; None where no secret is set."""
-    secret = settings.pseudonym_secret
-    if not secret:
-        return None
+    return pseudonyms_of(settings.pseudonym_secret, directory) if settings.pseudonym_secret else None
+
+
+def pseudonyms_of(secret: str, directory: Directory) -> Current:
+    """By the key that a secret holds, by its Secrets Manager id."""
 
     def keys() -> Keys:
         # Asked for again with each new feed: whom it brings has the key of then, in every function.
