@@ -11,12 +11,13 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from innerwatch import instants, justification
+from innerwatch.behaviour.collect import People
 from innerwatch.customers import CustomerObjects
 from innerwatch.directory import Directory, DynamoStore, Report, in_memory
 from innerwatch.errors import UserError
 from innerwatch.hr import load_feed
 from innerwatch.justification import CaseFeed, CaseReport, Cases, Policy, feeds
-from innerwatch.pseudonyms import Current, Keys
+from innerwatch.pseudonyms import Current, HiddenPeople, Keys
 from innerwatch.settings import checked_namespace
 from innerwatch.sources.mapped import Mapping
 from innerwatch.values import Feed
@@ -146,6 +147,11 @@ def checked_space(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9_-]+", value):
         raise UserError(f"{value!r} is no id of a space", "expected lower-case letters, digits, - and _")
     return value
+
+
+def people_in_documents(people: Directory | None, current: Current | None) -> People | None:
+    """The directory, asked with what stands in documents: HR's ids, or pseudonyms."""
+    return HiddenPeople(people, current()) if people is not None and current is not None else people
 
 
 def instant(text: str, option: str) -> int:

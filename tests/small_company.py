@@ -8,7 +8,7 @@ from elasticsearch import Elasticsearch
 
 from innerwatch import pipeline
 from innerwatch.customers import CustomerObjects
-from innerwatch.pseudonyms import HiddenPeople, Keys
+from innerwatch.pseudonyms import Keys
 from innerwatch.values import SetAside
 from innerwatch_cli import files, index_templates, options
 from innerwatch_cli.commands import demo
@@ -44,4 +44,4 @@ def load(es: Elasticsearch, namespace: str, folder: Path, *, seed: int = 1, keys
     aside: list[SetAside] = []
     pipeline.index(documents, es, namespace, aside.extend, deadline=time.monotonic() + 120)
     assert not aside
-    demo.find(es, namespace, HiddenPeople(people, pseudonyms()) if people and pseudonyms else people)
+    demo.find(es, namespace, options.people_in_documents(people, pseudonyms))

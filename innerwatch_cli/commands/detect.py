@@ -16,7 +16,7 @@ from innerwatch.detection.store import Store
 from innerwatch.elastic import stream_name
 from innerwatch.errors import UserError
 from innerwatch.fields import DATASETS
-from innerwatch.pseudonyms import HiddenPeople, Keys
+from innerwatch.pseudonyms import Keys
 from innerwatch_cli import cluster, index_templates, options
 from innerwatch_cli.console import err, out
 from innerwatch_cli.paths import RULES
@@ -46,8 +46,7 @@ def detect(
     --hr, which says so, rules on leavers then see what the person did before giving notice, too.
     """
     directory = options.directory(feeds)
-    pseudonyms = options.pseudonyms(keys, directory)
-    people = HiddenPeople(directory, pseudonyms()) if directory and pseudonyms else directory
+    people = options.people_in_documents(directory, options.pseudonyms(keys, directory))
     if people is not None and not employee:
         raise UserError("--hr is given without --employee", "expected it for the look-back at one person alone")
     rules = compile_rules(list(paths) or [RULES], pipelines)

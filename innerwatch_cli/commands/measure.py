@@ -8,7 +8,7 @@ import click
 from innerwatch.behaviour.collect import day_number
 from innerwatch.behaviour.measuring import measure as run
 from innerwatch.errors import UserError
-from innerwatch.pseudonyms import HiddenPeople, Keys
+from innerwatch.pseudonyms import Keys
 from innerwatch_cli import cluster, index_templates, options, pseudonymous
 from innerwatch_cli.console import err, out
 
@@ -27,8 +27,7 @@ def measure(first: str, last: str, feeds: tuple[Path, ...], keys: Keys | None, n
     """
     dates = days(first, last)
     directory = options.directory(feeds)
-    pseudonyms = options.pseudonyms(keys, directory)
-    people = HiddenPeople(directory, pseudonyms()) if directory and pseudonyms else directory
+    people = options.people_in_documents(directory, options.pseudonyms(keys, directory))
     es = cluster.connect()
     if directory:  # else days are UTC's, whoever it is
         pseudonymous.check(es, namespace, keys)
